@@ -793,10 +793,24 @@ package nonisolated struct WireDeviceCommandArguments: Sendable {
   // methods supported on all messages.
 
   /// Name of the device.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   /// The command.
-  package var command: WireDeviceCommandArguments.Command = .unspecified
+  package var command: WireDeviceCommandArguments.Command {
+    get {_command ?? .unspecified}
+    set {_command = newValue}
+  }
+  /// Returns true if `command` has been explicitly set.
+  package var hasCommand: Bool {self._command != nil}
+  /// Clears the value of `command`. Subsequent reads from it will return its default value.
+  package mutating func clearCommand() {self._command = nil}
 
   /// Operand, 20 bits. Default 0.
   package var operand: String {
@@ -929,6 +943,8 @@ package nonisolated struct WireDeviceCommandArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _device: String? = nil
+  fileprivate var _command: WireDeviceCommandArguments.Command? = nil
   fileprivate var _operand: String? = nil
 }
 
@@ -984,10 +1000,24 @@ package nonisolated struct WireConfigureWqArguments: Sendable {
   // methods supported on all messages.
 
   /// Name of the device.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   /// Index of the WQ.
-  package var wq: UInt32 = 0
+  package var wq: UInt32 {
+    get {_wq ?? 0}
+    set {_wq = newValue}
+  }
+  /// Returns true if `wq` has been explicitly set.
+  package var hasWq: Bool {self._wq != nil}
+  /// Clears the value of `wq`. Subsequent reads from it will return its default value.
+  package mutating func clearWq() {self._wq = nil}
 
   /// Mode. WQ disabled.
   package var mode: WireWqMode {
@@ -1083,6 +1113,8 @@ package nonisolated struct WireConfigureWqArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _device: String? = nil
+  fileprivate var _wq: UInt32? = nil
   fileprivate var _mode: WireWqMode? = nil
   fileprivate var _size: UInt32? = nil
   fileprivate var _threshold: UInt32? = nil
@@ -1101,11 +1133,20 @@ package nonisolated struct WireClearSoftwareErrorArguments: Sendable {
   // methods supported on all messages.
 
   /// Name of the device.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _device: String? = nil
 }
 
 /// Arguments of `x-engine-hold`. Since 0.1.
@@ -1115,7 +1156,14 @@ package nonisolated struct WireXEngineHoldArguments: Sendable {
   // methods supported on all messages.
 
   /// Name of the device.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   /// Index of the engine. Default: all engines of the device.
   package var engine: UInt32 {
@@ -1128,13 +1176,22 @@ package nonisolated struct WireXEngineHoldArguments: Sendable {
   package mutating func clearEngine() {self._engine = nil}
 
   /// Hold (true) or release (false).
-  package var hold: Bool = false
+  package var hold: Bool {
+    get {_hold ?? false}
+    set {_hold = newValue}
+  }
+  /// Returns true if `hold` has been explicitly set.
+  package var hasHold: Bool {self._hold != nil}
+  /// Clears the value of `hold`. Subsequent reads from it will return its default value.
+  package mutating func clearHold() {self._hold = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
+  fileprivate var _device: String? = nil
   fileprivate var _engine: UInt32? = nil
+  fileprivate var _hold: Bool? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -1756,8 +1813,8 @@ nonisolated extension WireDeviceCommandArguments: SwiftProtobuf.Message, SwiftPr
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
-      case 2: try { try decoder.decodeSingularEnumField(value: &self.command) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self._command) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._operand) }()
       default: break
       }
@@ -1769,12 +1826,12 @@ nonisolated extension WireDeviceCommandArguments: SwiftProtobuf.Message, SwiftPr
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
-    }
-    if self.command != .unspecified {
-      try visitor.visitSingularEnumField(value: self.command, fieldNumber: 2)
-    }
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._command {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+    } }()
     try { if let v = self._operand {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
@@ -1782,8 +1839,8 @@ nonisolated extension WireDeviceCommandArguments: SwiftProtobuf.Message, SwiftPr
   }
 
   package static func ==(lhs: WireDeviceCommandArguments, rhs: WireDeviceCommandArguments) -> Bool {
-    if lhs.device != rhs.device {return false}
-    if lhs.command != rhs.command {return false}
+    if lhs._device != rhs._device {return false}
+    if lhs._command != rhs._command {return false}
     if lhs._operand != rhs._operand {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -1848,8 +1905,8 @@ nonisolated extension WireConfigureWqArguments: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.wq) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._wq) }()
       case 3: try { try decoder.decodeSingularEnumField(value: &self._mode) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self._size) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self._threshold) }()
@@ -1869,12 +1926,12 @@ nonisolated extension WireConfigureWqArguments: SwiftProtobuf.Message, SwiftProt
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
-    }
-    if self.wq != 0 {
-      try visitor.visitSingularUInt32Field(value: self.wq, fieldNumber: 2)
-    }
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._wq {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
     try { if let v = self._mode {
       try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
     } }()
@@ -1906,8 +1963,8 @@ nonisolated extension WireConfigureWqArguments: SwiftProtobuf.Message, SwiftProt
   }
 
   package static func ==(lhs: WireConfigureWqArguments, rhs: WireConfigureWqArguments) -> Bool {
-    if lhs.device != rhs.device {return false}
-    if lhs.wq != rhs.wq {return false}
+    if lhs._device != rhs._device {return false}
+    if lhs._wq != rhs._wq {return false}
     if lhs._mode != rhs._mode {return false}
     if lhs._size != rhs._size {return false}
     if lhs._threshold != rhs._threshold {return false}
@@ -1932,21 +1989,25 @@ nonisolated extension WireClearSoftwareErrorArguments: SwiftProtobuf.Message, Sw
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireClearSoftwareErrorArguments, rhs: WireClearSoftwareErrorArguments) -> Bool {
-    if lhs.device != rhs.device {return false}
+    if lhs._device != rhs._device {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1962,9 +2023,9 @@ nonisolated extension WireXEngineHoldArguments: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._engine) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self.hold) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self._hold) }()
       default: break
       }
     }
@@ -1975,22 +2036,22 @@ nonisolated extension WireXEngineHoldArguments: SwiftProtobuf.Message, SwiftProt
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
-    }
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try { if let v = self._engine {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
     } }()
-    if self.hold != false {
-      try visitor.visitSingularBoolField(value: self.hold, fieldNumber: 3)
-    }
+    try { if let v = self._hold {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireXEngineHoldArguments, rhs: WireXEngineHoldArguments) -> Bool {
-    if lhs.device != rhs.device {return false}
+    if lhs._device != rhs._device {return false}
     if lhs._engine != rhs._engine {return false}
-    if lhs.hold != rhs.hold {return false}
+    if lhs._hold != rhs._hold {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

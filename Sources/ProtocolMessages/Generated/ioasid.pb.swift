@@ -75,11 +75,20 @@ package nonisolated struct WireFreeIoasidArguments: Sendable {
   // methods supported on all messages.
 
   /// The IOASID.
-  package var ioasid: UInt32 = 0
+  package var ioasid: UInt32 {
+    get {_ioasid ?? 0}
+    set {_ioasid = newValue}
+  }
+  /// Returns true if `ioasid` has been explicitly set.
+  package var hasIoasid: Bool {self._ioasid != nil}
+  /// Clears the value of `ioasid`. Subsequent reads from it will return its default value.
+  package mutating func clearIoasid() {self._ioasid = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _ioasid: UInt32? = nil
 }
 
 /// Arguments of `bind-process`. Since 0.1.
@@ -89,11 +98,20 @@ package nonisolated struct WireBindProcessArguments: Sendable {
   // methods supported on all messages.
 
   /// Name of the device, such as `dsa0`.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _device: String? = nil
 }
 
 /// Return of `bind-process`. Since 0.1.
@@ -126,11 +144,20 @@ package nonisolated struct WireUnbindProcessArguments: Sendable {
   // methods supported on all messages.
 
   /// Name of the device.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _device: String? = nil
 }
 
 /// Arguments of `bind-guest-pasid`. Since 0.1.
@@ -150,10 +177,24 @@ package nonisolated struct WireBindGuestPasidArguments: Sendable {
   package mutating func clearVm() {self._vm = nil}
 
   /// The guest PASID, 0 to 1048575; not bound yet to another IOASID in this VM.
-  package var guestPasid: UInt32 = 0
+  package var guestPasid: UInt32 {
+    get {_guestPasid ?? 0}
+    set {_guestPasid = newValue}
+  }
+  /// Returns true if `guestPasid` has been explicitly set.
+  package var hasGuestPasid: Bool {self._guestPasid != nil}
+  /// Clears the value of `guestPasid`. Subsequent reads from it will return its default value.
+  package mutating func clearGuestPasid() {self._guestPasid = nil}
 
   /// Name of the device. A guest PASID may be bound to several devices; they share one host PASID.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   /// IOASID of the VM's set to bind. Default: a new one, which the last unbind frees.
   package var ioasid: UInt32 {
@@ -191,6 +232,8 @@ package nonisolated struct WireBindGuestPasidArguments: Sendable {
   package init() {}
 
   fileprivate var _vm: UInt32? = nil
+  fileprivate var _guestPasid: UInt32? = nil
+  fileprivate var _device: String? = nil
   fileprivate var _ioasid: UInt32? = nil
   fileprivate var _firstLevel: String? = nil
   fileprivate var _levels: UInt32? = nil
@@ -236,7 +279,14 @@ package nonisolated struct WireUnbindGuestPasidArguments: Sendable {
   package mutating func clearVm() {self._vm = nil}
 
   /// The guest PASID.
-  package var guestPasid: UInt32 = 0
+  package var guestPasid: UInt32 {
+    get {_guestPasid ?? 0}
+    set {_guestPasid = newValue}
+  }
+  /// Returns true if `guestPasid` has been explicitly set.
+  package var hasGuestPasid: Bool {self._guestPasid != nil}
+  /// Clears the value of `guestPasid`. Subsequent reads from it will return its default value.
+  package mutating func clearGuestPasid() {self._guestPasid = nil}
 
   /// Name of the device. Default: every device it is bound to.
   package var device: String {
@@ -253,6 +303,7 @@ package nonisolated struct WireUnbindGuestPasidArguments: Sendable {
   package init() {}
 
   fileprivate var _vm: UInt32? = nil
+  fileprivate var _guestPasid: UInt32? = nil
   fileprivate var _device: String? = nil
 }
 
@@ -582,21 +633,25 @@ nonisolated extension WireFreeIoasidArguments: SwiftProtobuf.Message, SwiftProto
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.ioasid) }()
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._ioasid) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.ioasid != 0 {
-      try visitor.visitSingularUInt32Field(value: self.ioasid, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._ioasid {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireFreeIoasidArguments, rhs: WireFreeIoasidArguments) -> Bool {
-    if lhs.ioasid != rhs.ioasid {return false}
+    if lhs._ioasid != rhs._ioasid {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -612,21 +667,25 @@ nonisolated extension WireBindProcessArguments: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireBindProcessArguments, rhs: WireBindProcessArguments) -> Bool {
-    if lhs.device != rhs.device {return false}
+    if lhs._device != rhs._device {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -676,21 +735,25 @@ nonisolated extension WireUnbindProcessArguments: SwiftProtobuf.Message, SwiftPr
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireUnbindProcessArguments, rhs: WireUnbindProcessArguments) -> Bool {
-    if lhs.device != rhs.device {return false}
+    if lhs._device != rhs._device {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -707,8 +770,8 @@ nonisolated extension WireBindGuestPasidArguments: SwiftProtobuf.Message, SwiftP
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.guestPasid) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._guestPasid) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self._device) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self._ioasid) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self._firstLevel) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self._levels) }()
@@ -725,12 +788,12 @@ nonisolated extension WireBindGuestPasidArguments: SwiftProtobuf.Message, SwiftP
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
     } }()
-    if self.guestPasid != 0 {
-      try visitor.visitSingularUInt32Field(value: self.guestPasid, fieldNumber: 2)
-    }
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 3)
-    }
+    try { if let v = self._guestPasid {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
     try { if let v = self._ioasid {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
     } }()
@@ -745,8 +808,8 @@ nonisolated extension WireBindGuestPasidArguments: SwiftProtobuf.Message, SwiftP
 
   package static func ==(lhs: WireBindGuestPasidArguments, rhs: WireBindGuestPasidArguments) -> Bool {
     if lhs._vm != rhs._vm {return false}
-    if lhs.guestPasid != rhs.guestPasid {return false}
-    if lhs.device != rhs.device {return false}
+    if lhs._guestPasid != rhs._guestPasid {return false}
+    if lhs._device != rhs._device {return false}
     if lhs._ioasid != rhs._ioasid {return false}
     if lhs._firstLevel != rhs._firstLevel {return false}
     if lhs._levels != rhs._levels {return false}
@@ -800,7 +863,7 @@ nonisolated extension WireUnbindGuestPasidArguments: SwiftProtobuf.Message, Swif
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.guestPasid) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._guestPasid) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._device) }()
       default: break
       }
@@ -815,9 +878,9 @@ nonisolated extension WireUnbindGuestPasidArguments: SwiftProtobuf.Message, Swif
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
     } }()
-    if self.guestPasid != 0 {
-      try visitor.visitSingularUInt32Field(value: self.guestPasid, fieldNumber: 2)
-    }
+    try { if let v = self._guestPasid {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
     try { if let v = self._device {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
@@ -826,7 +889,7 @@ nonisolated extension WireUnbindGuestPasidArguments: SwiftProtobuf.Message, Swif
 
   package static func ==(lhs: WireUnbindGuestPasidArguments, rhs: WireUnbindGuestPasidArguments) -> Bool {
     if lhs._vm != rhs._vm {return false}
-    if lhs.guestPasid != rhs.guestPasid {return false}
+    if lhs._guestPasid != rhs._guestPasid {return false}
     if lhs._device != rhs._device {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

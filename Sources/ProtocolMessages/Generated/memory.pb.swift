@@ -79,7 +79,14 @@ package nonisolated struct WireAllocMemoryArguments: Sendable {
   // methods supported on all messages.
 
   /// Bytes, a multiple of 4096, 4096 to 2^46.
-  package var size: UInt64 = 0
+  package var size: UInt64 {
+    get {_size ?? 0}
+    set {_size = newValue}
+  }
+  /// Returns true if `size` has been explicitly set.
+  package var hasSize: Bool {self._size != nil}
+  /// Clears the value of `size`. Subsequent reads from it will return its default value.
+  package mutating func clearSize() {self._size = nil}
 
   /// VM whose guest physical space gets the memory.
   package var vm: UInt32 {
@@ -105,6 +112,7 @@ package nonisolated struct WireAllocMemoryArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _size: UInt64? = nil
   fileprivate var _vm: UInt32? = nil
   fileprivate var _address: String? = nil
 }
@@ -139,7 +147,14 @@ package nonisolated struct WireCreateSharedMemoryArguments: Sendable {
   // methods supported on all messages.
 
   /// Bytes, a multiple of 4096, 4096 to 2^46.
-  package var size: UInt64 = 0
+  package var size: UInt64 {
+    get {_size ?? 0}
+    set {_size = newValue}
+  }
+  /// Returns true if `size` has been explicitly set.
+  package var hasSize: Bool {self._size != nil}
+  /// Clears the value of `size`. Subsequent reads from it will return its default value.
+  package mutating func clearSize() {self._size = nil}
 
   /// VM whose guest physical space gets the memory.
   package var vm: UInt32 {
@@ -165,6 +180,7 @@ package nonisolated struct WireCreateSharedMemoryArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _size: UInt64? = nil
   fileprivate var _vm: UInt32? = nil
   fileprivate var _address: String? = nil
 }
@@ -255,7 +271,14 @@ package nonisolated struct WireFreeMemoryArguments: Sendable {
   // methods supported on all messages.
 
   /// First address of the region.
-  package var address: String = String()
+  package var address: String {
+    get {_address ?? String()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  package var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  package mutating func clearAddress() {self._address = nil}
 
   /// VM that the region belongs to.
   package var vm: UInt32 {
@@ -271,6 +294,7 @@ package nonisolated struct WireFreeMemoryArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _address: String? = nil
   fileprivate var _vm: UInt32? = nil
 }
 
@@ -281,13 +305,34 @@ package nonisolated struct WireProtectMemoryArguments: Sendable {
   // methods supported on all messages.
 
   /// First address, 4 KiB aligned.
-  package var address: String = String()
+  package var address: String {
+    get {_address ?? String()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  package var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  package mutating func clearAddress() {self._address = nil}
 
   /// Bytes, a multiple of 4096, within one region.
-  package var size: UInt64 = 0
+  package var size: UInt64 {
+    get {_size ?? 0}
+    set {_size = newValue}
+  }
+  /// Returns true if `size` has been explicitly set.
+  package var hasSize: Bool {self._size != nil}
+  /// Clears the value of `size`. Subsequent reads from it will return its default value.
+  package mutating func clearSize() {self._size = nil}
 
   /// What may be done with the pages from now on.
-  package var access: WireMemoryAccess = .noAccess
+  package var access: WireMemoryAccess {
+    get {_access ?? .noAccess}
+    set {_access = newValue}
+  }
+  /// Returns true if `access` has been explicitly set.
+  package var hasAccess: Bool {self._access != nil}
+  /// Clears the value of `access`. Subsequent reads from it will return its default value.
+  package mutating func clearAccess() {self._access = nil}
 
   /// VM that the region belongs to.
   package var vm: UInt32 {
@@ -303,6 +348,9 @@ package nonisolated struct WireProtectMemoryArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _address: String? = nil
+  fileprivate var _size: UInt64? = nil
+  fileprivate var _access: WireMemoryAccess? = nil
   fileprivate var _vm: UInt32? = nil
 }
 
@@ -313,10 +361,24 @@ package nonisolated struct WireReadMemoryArguments: Sendable {
   // methods supported on all messages.
 
   /// First address.
-  package var address: String = String()
+  package var address: String {
+    get {_address ?? String()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  package var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  package mutating func clearAddress() {self._address = nil}
 
   /// Bytes, 1 to 524288, within mapped regions.
-  package var size: UInt32 = 0
+  package var size: UInt32 {
+    get {_size ?? 0}
+    set {_size = newValue}
+  }
+  /// Returns true if `size` has been explicitly set.
+  package var hasSize: Bool {self._size != nil}
+  /// Clears the value of `size`. Subsequent reads from it will return its default value.
+  package mutating func clearSize() {self._size = nil}
 
   /// VM whose guest physical space is read.
   package var vm: UInt32 {
@@ -332,6 +394,8 @@ package nonisolated struct WireReadMemoryArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _address: String? = nil
+  fileprivate var _size: UInt32? = nil
   fileprivate var _vm: UInt32? = nil
 }
 
@@ -365,10 +429,24 @@ package nonisolated struct WireWriteMemoryArguments: Sendable {
   // methods supported on all messages.
 
   /// First address.
-  package var address: String = String()
+  package var address: String {
+    get {_address ?? String()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  package var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  package mutating func clearAddress() {self._address = nil}
 
   /// The bytes, 1 to 524288, within mapped regions (and within the limit on the length of a line).
-  package var data: Data = Data()
+  package var data: Data {
+    get {_data ?? Data()}
+    set {_data = newValue}
+  }
+  /// Returns true if `data` has been explicitly set.
+  package var hasData: Bool {self._data != nil}
+  /// Clears the value of `data`. Subsequent reads from it will return its default value.
+  package mutating func clearData() {self._data = nil}
 
   /// VM whose guest physical space is written.
   package var vm: UInt32 {
@@ -384,6 +462,8 @@ package nonisolated struct WireWriteMemoryArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _address: String? = nil
+  fileprivate var _data: Data? = nil
   fileprivate var _vm: UInt32? = nil
 }
 
@@ -565,7 +645,7 @@ nonisolated extension WireAllocMemoryArguments: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.size) }()
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._size) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._address) }()
       default: break
@@ -578,9 +658,9 @@ nonisolated extension WireAllocMemoryArguments: SwiftProtobuf.Message, SwiftProt
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if self.size != 0 {
-      try visitor.visitSingularUInt64Field(value: self.size, fieldNumber: 1)
-    }
+    try { if let v = self._size {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+    } }()
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
     } }()
@@ -591,7 +671,7 @@ nonisolated extension WireAllocMemoryArguments: SwiftProtobuf.Message, SwiftProt
   }
 
   package static func ==(lhs: WireAllocMemoryArguments, rhs: WireAllocMemoryArguments) -> Bool {
-    if lhs.size != rhs.size {return false}
+    if lhs._size != rhs._size {return false}
     if lhs._vm != rhs._vm {return false}
     if lhs._address != rhs._address {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -643,7 +723,7 @@ nonisolated extension WireCreateSharedMemoryArguments: SwiftProtobuf.Message, Sw
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.size) }()
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._size) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._address) }()
       default: break
@@ -656,9 +736,9 @@ nonisolated extension WireCreateSharedMemoryArguments: SwiftProtobuf.Message, Sw
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if self.size != 0 {
-      try visitor.visitSingularUInt64Field(value: self.size, fieldNumber: 1)
-    }
+    try { if let v = self._size {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+    } }()
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
     } }()
@@ -669,7 +749,7 @@ nonisolated extension WireCreateSharedMemoryArguments: SwiftProtobuf.Message, Sw
   }
 
   package static func ==(lhs: WireCreateSharedMemoryArguments, rhs: WireCreateSharedMemoryArguments) -> Bool {
-    if lhs.size != rhs.size {return false}
+    if lhs._size != rhs._size {return false}
     if lhs._vm != rhs._vm {return false}
     if lhs._address != rhs._address {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -770,7 +850,7 @@ nonisolated extension WireFreeMemoryArguments: SwiftProtobuf.Message, SwiftProto
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._address) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       default: break
       }
@@ -782,9 +862,9 @@ nonisolated extension WireFreeMemoryArguments: SwiftProtobuf.Message, SwiftProto
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.address.isEmpty {
-      try visitor.visitSingularStringField(value: self.address, fieldNumber: 1)
-    }
+    try { if let v = self._address {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
     } }()
@@ -792,7 +872,7 @@ nonisolated extension WireFreeMemoryArguments: SwiftProtobuf.Message, SwiftProto
   }
 
   package static func ==(lhs: WireFreeMemoryArguments, rhs: WireFreeMemoryArguments) -> Bool {
-    if lhs.address != rhs.address {return false}
+    if lhs._address != rhs._address {return false}
     if lhs._vm != rhs._vm {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -809,9 +889,9 @@ nonisolated extension WireProtectMemoryArguments: SwiftProtobuf.Message, SwiftPr
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.size) }()
-      case 3: try { try decoder.decodeSingularEnumField(value: &self.access) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._address) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self._size) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self._access) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       default: break
       }
@@ -823,15 +903,15 @@ nonisolated extension WireProtectMemoryArguments: SwiftProtobuf.Message, SwiftPr
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.address.isEmpty {
-      try visitor.visitSingularStringField(value: self.address, fieldNumber: 1)
-    }
-    if self.size != 0 {
-      try visitor.visitSingularUInt64Field(value: self.size, fieldNumber: 2)
-    }
-    if self.access != .noAccess {
-      try visitor.visitSingularEnumField(value: self.access, fieldNumber: 3)
-    }
+    try { if let v = self._address {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._size {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._access {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
+    } }()
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
     } }()
@@ -839,9 +919,9 @@ nonisolated extension WireProtectMemoryArguments: SwiftProtobuf.Message, SwiftPr
   }
 
   package static func ==(lhs: WireProtectMemoryArguments, rhs: WireProtectMemoryArguments) -> Bool {
-    if lhs.address != rhs.address {return false}
-    if lhs.size != rhs.size {return false}
-    if lhs.access != rhs.access {return false}
+    if lhs._address != rhs._address {return false}
+    if lhs._size != rhs._size {return false}
+    if lhs._access != rhs._access {return false}
     if lhs._vm != rhs._vm {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -858,8 +938,8 @@ nonisolated extension WireReadMemoryArguments: SwiftProtobuf.Message, SwiftProto
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.size) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._address) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._size) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       default: break
       }
@@ -871,12 +951,12 @@ nonisolated extension WireReadMemoryArguments: SwiftProtobuf.Message, SwiftProto
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.address.isEmpty {
-      try visitor.visitSingularStringField(value: self.address, fieldNumber: 1)
-    }
-    if self.size != 0 {
-      try visitor.visitSingularUInt32Field(value: self.size, fieldNumber: 2)
-    }
+    try { if let v = self._address {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._size {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 3)
     } }()
@@ -884,8 +964,8 @@ nonisolated extension WireReadMemoryArguments: SwiftProtobuf.Message, SwiftProto
   }
 
   package static func ==(lhs: WireReadMemoryArguments, rhs: WireReadMemoryArguments) -> Bool {
-    if lhs.address != rhs.address {return false}
-    if lhs.size != rhs.size {return false}
+    if lhs._address != rhs._address {return false}
+    if lhs._size != rhs._size {return false}
     if lhs._vm != rhs._vm {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -936,8 +1016,8 @@ nonisolated extension WireWriteMemoryArguments: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.data) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._address) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self._data) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       default: break
       }
@@ -949,12 +1029,12 @@ nonisolated extension WireWriteMemoryArguments: SwiftProtobuf.Message, SwiftProt
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.address.isEmpty {
-      try visitor.visitSingularStringField(value: self.address, fieldNumber: 1)
-    }
-    if !self.data.isEmpty {
-      try visitor.visitSingularBytesField(value: self.data, fieldNumber: 2)
-    }
+    try { if let v = self._address {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._data {
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 2)
+    } }()
     try { if let v = self._vm {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 3)
     } }()
@@ -962,8 +1042,8 @@ nonisolated extension WireWriteMemoryArguments: SwiftProtobuf.Message, SwiftProt
   }
 
   package static func ==(lhs: WireWriteMemoryArguments, rhs: WireWriteMemoryArguments) -> Bool {
-    if lhs.address != rhs.address {return false}
-    if lhs.data != rhs.data {return false}
+    if lhs._address != rhs._address {return false}
+    if lhs._data != rhs._data {return false}
     if lhs._vm != rhs._vm {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

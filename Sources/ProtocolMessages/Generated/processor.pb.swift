@@ -226,11 +226,20 @@ package nonisolated struct WireDestroyVmArguments: Sendable {
   // methods supported on all messages.
 
   /// The VM to destroy.
-  package var vm: UInt32 = 0
+  package var vm: UInt32 {
+    get {_vm ?? 0}
+    set {_vm = newValue}
+  }
+  /// Returns true if `vm` has been explicitly set.
+  package var hasVm: Bool {self._vm != nil}
+  /// Clears the value of `vm`. Subsequent reads from it will return its default value.
+  package mutating func clearVm() {self._vm = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _vm: UInt32? = nil
 }
 
 /// Arguments of `attach-vcpu`. Since 0.1.
@@ -240,11 +249,20 @@ package nonisolated struct WireAttachVcpuArguments: Sendable {
   // methods supported on all messages.
 
   /// The VM that gets a vCPU.
-  package var vm: UInt32 = 0
+  package var vm: UInt32 {
+    get {_vm ?? 0}
+    set {_vm = newValue}
+  }
+  /// Returns true if `vm` has been explicitly set.
+  package var hasVm: Bool {self._vm != nil}
+  /// Clears the value of `vm`. Subsequent reads from it will return its default value.
+  package mutating func clearVm() {self._vm = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _vm: UInt32? = nil
 }
 
 /// Return of `attach-vcpu`. Since 0.1.
@@ -471,11 +489,20 @@ package nonisolated struct WireReadMsrArguments: Sendable {
   // methods supported on all messages.
 
   /// Number of the MSR; 0xd93 (IA32_PASID) and 0xda0 (IA32_XSS) exist, another gives `#GP(0)`.
-  package var msr: String = String()
+  package var msr: String {
+    get {_msr ?? String()}
+    set {_msr = newValue}
+  }
+  /// Returns true if `msr` has been explicitly set.
+  package var hasMsr: Bool {self._msr != nil}
+  /// Clears the value of `msr`. Subsequent reads from it will return its default value.
+  package mutating func clearMsr() {self._msr = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _msr: String? = nil
 }
 
 /// Return of `read-msr`. Since 0.1.
@@ -519,14 +546,31 @@ package nonisolated struct WireWriteMsrArguments: Sendable {
   // methods supported on all messages.
 
   /// Number of the MSR; see `read-msr`.
-  package var msr: String = String()
+  package var msr: String {
+    get {_msr ?? String()}
+    set {_msr = newValue}
+  }
+  /// Returns true if `msr` has been explicitly set.
+  package var hasMsr: Bool {self._msr != nil}
+  /// Clears the value of `msr`. Subsequent reads from it will return its default value.
+  package mutating func clearMsr() {self._msr = nil}
 
   /// The 64 bits to write.
-  package var value: String = String()
+  package var value: String {
+    get {_value ?? String()}
+    set {_value = newValue}
+  }
+  /// Returns true if `value` has been explicitly set.
+  package var hasValue: Bool {self._value != nil}
+  /// Clears the value of `value`. Subsequent reads from it will return its default value.
+  package mutating func clearValue() {self._value = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _msr: String? = nil
+  fileprivate var _value: String? = nil
 }
 
 /// Return of `write-msr`. Since 0.1.
@@ -559,14 +603,31 @@ package nonisolated struct WireWriteCr3Arguments: Sendable {
   // methods supported on all messages.
 
   /// Guest physical address of the top-level table, 4 KiB aligned; bits 11:0 must be 0.
-  package var value: String = String()
+  package var value: String {
+    get {_value ?? String()}
+    set {_value = newValue}
+  }
+  /// Returns true if `value` has been explicitly set.
+  package var hasValue: Bool {self._value != nil}
+  /// Clears the value of `value`. Subsequent reads from it will return its default value.
+  package mutating func clearValue() {self._value = nil}
 
   /// Levels of the page tables: 4 or 5.
-  package var levels: UInt32 = 0
+  package var levels: UInt32 {
+    get {_levels ?? 0}
+    set {_levels = newValue}
+  }
+  /// Returns true if `levels` has been explicitly set.
+  package var hasLevels: Bool {self._levels != nil}
+  /// Clears the value of `levels`. Subsequent reads from it will return its default value.
+  package mutating func clearLevels() {self._levels = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _value: String? = nil
+  fileprivate var _levels: UInt32? = nil
 }
 
 /// Arguments of `set-cpl`. Since 0.1.
@@ -576,11 +637,20 @@ package nonisolated struct WireSetCplArguments: Sendable {
   // methods supported on all messages.
 
   /// Privilege level, 0 (kernel) to 3 (user).
-  package var cpl: UInt32 = 0
+  package var cpl: UInt32 {
+    get {_cpl ?? 0}
+    set {_cpl = newValue}
+  }
+  /// Returns true if `cpl` has been explicitly set.
+  package var hasCpl: Bool {self._cpl != nil}
+  /// Clears the value of `cpl`. Subsequent reads from it will return its default value.
+  package mutating func clearCpl() {self._cpl = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _cpl: UInt32? = nil
 }
 
 /// Arguments of `map-portal`. Since 0.1.
@@ -590,10 +660,24 @@ package nonisolated struct WireMapPortalArguments: Sendable {
   // methods supported on all messages.
 
   /// Name of the device, such as `dsa0`.
-  package var device: String = String()
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
 
   /// Index of the WQ. It need not be enabled.
-  package var wq: UInt32 = 0
+  package var wq: UInt32 {
+    get {_wq ?? 0}
+    set {_wq = newValue}
+  }
+  /// Returns true if `wq` has been explicitly set.
+  package var hasWq: Bool {self._wq != nil}
+  /// Clears the value of `wq`. Subsequent reads from it will return its default value.
+  package mutating func clearWq() {self._wq = nil}
 
   /// Limited or unlimited portal. Default `limited`.
   package var portal: WirePortal {
@@ -629,6 +713,8 @@ package nonisolated struct WireMapPortalArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _device: String? = nil
+  fileprivate var _wq: UInt32? = nil
   fileprivate var _portal: WirePortal? = nil
   fileprivate var _interruptTable: WireInterruptTable? = nil
   fileprivate var _address: String? = nil
@@ -665,11 +751,20 @@ package nonisolated struct WireUnmapPortalArguments: Sendable {
   // methods supported on all messages.
 
   /// Address that `map-portal` returned.
-  package var address: String = String()
+  package var address: String {
+    get {_address ?? String()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  package var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  package mutating func clearAddress() {self._address = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _address: String? = nil
 }
 
 /// Arguments of `enqcmd`, `enqcmds` and `movdir64b`. Since 0.1.
@@ -679,7 +774,14 @@ package nonisolated struct WireSubmissionArguments: Sendable {
   // methods supported on all messages.
 
   /// Linear address of the enqueue register, 64-byte aligned, else the instruction raises `#GP(0)`.
-  package var destination: String = String()
+  package var destination: String {
+    get {_destination ?? String()}
+    set {_destination = newValue}
+  }
+  /// Returns true if `destination` has been explicitly set.
+  package var hasDestination: Bool {self._destination != nil}
+  /// Clears the value of `destination`. Subsequent reads from it will return its default value.
+  package mutating func clearDestination() {self._destination = nil}
 
   /// The 64 source bytes, given or loaded.
   package var operand: WireSubmissionArguments.OneOf_Operand? = nil
@@ -714,6 +816,8 @@ package nonisolated struct WireSubmissionArguments: Sendable {
   }
 
   package init() {}
+
+  fileprivate var _destination: String? = nil
 }
 
 /// What ENQCMD or ENQCMDS did. Since 0.1.
@@ -960,7 +1064,14 @@ package nonisolated struct WireUmwaitArguments: Sendable {
   // methods supported on all messages.
 
   /// Linear address of the byte to watch.
-  package var address: String = String()
+  package var address: String {
+    get {_address ?? String()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  package var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  package mutating func clearAddress() {self._address = nil}
 
   /// Longest wait, milliseconds, 0 (look once) to 86400000. Default: no limit.
   package var timeoutMs: UInt32 {
@@ -976,6 +1087,7 @@ package nonisolated struct WireUmwaitArguments: Sendable {
 
   package init() {}
 
+  fileprivate var _address: String? = nil
   fileprivate var _timeoutMs: UInt32? = nil
 }
 
@@ -1181,21 +1293,25 @@ nonisolated extension WireDestroyVmArguments: SwiftProtobuf.Message, SwiftProtob
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.vm) }()
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.vm != 0 {
-      try visitor.visitSingularUInt32Field(value: self.vm, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._vm {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireDestroyVmArguments, rhs: WireDestroyVmArguments) -> Bool {
-    if lhs.vm != rhs.vm {return false}
+    if lhs._vm != rhs._vm {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1211,21 +1327,25 @@ nonisolated extension WireAttachVcpuArguments: SwiftProtobuf.Message, SwiftProto
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.vm) }()
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._vm) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.vm != 0 {
-      try visitor.visitSingularUInt32Field(value: self.vm, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._vm {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireAttachVcpuArguments, rhs: WireAttachVcpuArguments) -> Bool {
-    if lhs.vm != rhs.vm {return false}
+    if lhs._vm != rhs._vm {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1373,21 +1493,25 @@ nonisolated extension WireReadMsrArguments: SwiftProtobuf.Message, SwiftProtobuf
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.msr) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._msr) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.msr.isEmpty {
-      try visitor.visitSingularStringField(value: self.msr, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._msr {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireReadMsrArguments, rhs: WireReadMsrArguments) -> Bool {
-    if lhs.msr != rhs.msr {return false}
+    if lhs._msr != rhs._msr {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1442,26 +1566,30 @@ nonisolated extension WireWriteMsrArguments: SwiftProtobuf.Message, SwiftProtobu
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.msr) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.value) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._msr) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._value) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.msr.isEmpty {
-      try visitor.visitSingularStringField(value: self.msr, fieldNumber: 1)
-    }
-    if !self.value.isEmpty {
-      try visitor.visitSingularStringField(value: self.value, fieldNumber: 2)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._msr {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._value {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireWriteMsrArguments, rhs: WireWriteMsrArguments) -> Bool {
-    if lhs.msr != rhs.msr {return false}
-    if lhs.value != rhs.value {return false}
+    if lhs._msr != rhs._msr {return false}
+    if lhs._value != rhs._value {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1511,26 +1639,30 @@ nonisolated extension WireWriteCr3Arguments: SwiftProtobuf.Message, SwiftProtobu
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.value) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.levels) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._value) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._levels) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.value.isEmpty {
-      try visitor.visitSingularStringField(value: self.value, fieldNumber: 1)
-    }
-    if self.levels != 0 {
-      try visitor.visitSingularUInt32Field(value: self.levels, fieldNumber: 2)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._value {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._levels {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireWriteCr3Arguments, rhs: WireWriteCr3Arguments) -> Bool {
-    if lhs.value != rhs.value {return false}
-    if lhs.levels != rhs.levels {return false}
+    if lhs._value != rhs._value {return false}
+    if lhs._levels != rhs._levels {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1546,21 +1678,25 @@ nonisolated extension WireSetCplArguments: SwiftProtobuf.Message, SwiftProtobuf.
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.cpl) }()
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._cpl) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.cpl != 0 {
-      try visitor.visitSingularUInt32Field(value: self.cpl, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._cpl {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireSetCplArguments, rhs: WireSetCplArguments) -> Bool {
-    if lhs.cpl != rhs.cpl {return false}
+    if lhs._cpl != rhs._cpl {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1576,8 +1712,8 @@ nonisolated extension WireMapPortalArguments: SwiftProtobuf.Message, SwiftProtob
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.wq) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._wq) }()
       case 3: try { try decoder.decodeSingularEnumField(value: &self._portal) }()
       case 4: try { try decoder.decodeSingularEnumField(value: &self._interruptTable) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self._address) }()
@@ -1591,12 +1727,12 @@ nonisolated extension WireMapPortalArguments: SwiftProtobuf.Message, SwiftProtob
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.device.isEmpty {
-      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
-    }
-    if self.wq != 0 {
-      try visitor.visitSingularUInt32Field(value: self.wq, fieldNumber: 2)
-    }
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._wq {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
     try { if let v = self._portal {
       try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
     } }()
@@ -1610,8 +1746,8 @@ nonisolated extension WireMapPortalArguments: SwiftProtobuf.Message, SwiftProtob
   }
 
   package static func ==(lhs: WireMapPortalArguments, rhs: WireMapPortalArguments) -> Bool {
-    if lhs.device != rhs.device {return false}
-    if lhs.wq != rhs.wq {return false}
+    if lhs._device != rhs._device {return false}
+    if lhs._wq != rhs._wq {return false}
     if lhs._portal != rhs._portal {return false}
     if lhs._interruptTable != rhs._interruptTable {return false}
     if lhs._address != rhs._address {return false}
@@ -1664,21 +1800,25 @@ nonisolated extension WireUnmapPortalArguments: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._address) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.address.isEmpty {
-      try visitor.visitSingularStringField(value: self.address, fieldNumber: 1)
-    }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._address {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireUnmapPortalArguments, rhs: WireUnmapPortalArguments) -> Bool {
-    if lhs.address != rhs.address {return false}
+    if lhs._address != rhs._address {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1694,7 +1834,7 @@ nonisolated extension WireSubmissionArguments: SwiftProtobuf.Message, SwiftProto
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.destination) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._destination) }()
       case 2: try {
         var v: Data?
         try decoder.decodeSingularBytesField(value: &v)
@@ -1721,9 +1861,9 @@ nonisolated extension WireSubmissionArguments: SwiftProtobuf.Message, SwiftProto
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.destination.isEmpty {
-      try visitor.visitSingularStringField(value: self.destination, fieldNumber: 1)
-    }
+    try { if let v = self._destination {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     switch self.operand {
     case .descriptor?: try {
       guard case .descriptor(let v)? = self.operand else { preconditionFailure() }
@@ -1739,7 +1879,7 @@ nonisolated extension WireSubmissionArguments: SwiftProtobuf.Message, SwiftProto
   }
 
   package static func ==(lhs: WireSubmissionArguments, rhs: WireSubmissionArguments) -> Bool {
-    if lhs.destination != rhs.destination {return false}
+    if lhs._destination != rhs._destination {return false}
     if lhs.operand != rhs.operand {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -1946,7 +2086,7 @@ nonisolated extension WireUmwaitArguments: SwiftProtobuf.Message, SwiftProtobuf.
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self._address) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._timeoutMs) }()
       default: break
       }
@@ -1958,9 +2098,9 @@ nonisolated extension WireUmwaitArguments: SwiftProtobuf.Message, SwiftProtobuf.
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.address.isEmpty {
-      try visitor.visitSingularStringField(value: self.address, fieldNumber: 1)
-    }
+    try { if let v = self._address {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
     try { if let v = self._timeoutMs {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
     } }()
@@ -1968,7 +2108,7 @@ nonisolated extension WireUmwaitArguments: SwiftProtobuf.Message, SwiftProtobuf.
   }
 
   package static func ==(lhs: WireUmwaitArguments, rhs: WireUmwaitArguments) -> Bool {
-    if lhs.address != rhs.address {return false}
+    if lhs._address != rhs._address {return false}
     if lhs._timeoutMs != rhs._timeoutMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -12,12 +12,12 @@
 //
 // The definitions obey these conventions, which the daemon enforces before a request has any side effect:
 //
-// - A field of an `...Arguments` message is required unless it is `optional`, `repeated` or a message.
-//   Of the members of a `oneof` exactly one must be given.
-// - A scalar field of a `...Return` message or of an event is `optional` and always written, also when it is 0, unless
-//   its comment names the case in which it is absent. A `repeated` field is always written, if empty as `[]`.
+// - Scalars are `optional`, so that 0 is written and can be told from nothing. A field of an `...Arguments` message with
+//   the rule `required` must be given; of the members of a `oneof` exactly one must be given.
+// - A scalar field of a `...Return` message or of an event is always written, unless its comment names the case in which
+//   it is absent. A `repeated` field is absent when it is empty.
 // - Every field of the configuration is optional; its comment gives the default.
-// - A return message whose only field is `items` is written as a bare array.
+// - A return message whose only field is `items` is written as a bare array, if empty as `[]`.
 // - Enumeration values are written by name, in lower case.
 //
 // "Since" stands at methods and top-level messages. A field came with its message unless its comment says otherwise.
@@ -100,6 +100,16 @@ package nonisolated struct WireFieldRule: Sendable {
   /// Clears the value of `time`. Subsequent reads from it will return its default value.
   package mutating func clearTime() {self._time = nil}
 
+  /// A request without the field is refused.
+  package var required: Bool {
+    get {_required ?? false}
+    set {_required = newValue}
+  }
+  /// Returns true if `required` has been explicitly set.
+  package var hasRequired: Bool {self._required != nil}
+  /// Clears the value of `required`. Subsequent reads from it will return its default value.
+  package mutating func clearRequired() {self._required = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -110,6 +120,7 @@ package nonisolated struct WireFieldRule: Sendable {
   fileprivate var _lengthMinimum: UInt64? = nil
   fileprivate var _lengthMaximum: UInt64? = nil
   fileprivate var _time: Bool? = nil
+  fileprivate var _required: Bool? = nil
 }
 
 /// Who may use a command, and when. Since 0.1.
@@ -349,7 +360,7 @@ fileprivate nonisolated let _protobuf_package = "swq.v1"
 
 nonisolated extension WireFieldRule: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".FieldRule"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hex_bits\0\u{1}minimum\0\u{1}maximum\0\u{3}length_minimum\0\u{3}length_maximum\0\u{1}time\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hex_bits\0\u{1}minimum\0\u{1}maximum\0\u{3}length_minimum\0\u{3}length_maximum\0\u{1}time\0\u{1}required\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -363,6 +374,7 @@ nonisolated extension WireFieldRule: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self._lengthMinimum) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self._lengthMaximum) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self._time) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self._required) }()
       default: break
       }
     }
@@ -391,6 +403,9 @@ nonisolated extension WireFieldRule: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try { if let v = self._time {
       try visitor.visitSingularBoolField(value: v, fieldNumber: 6)
     } }()
+    try { if let v = self._required {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 7)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -401,6 +416,7 @@ nonisolated extension WireFieldRule: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs._lengthMinimum != rhs._lengthMinimum {return false}
     if lhs._lengthMaximum != rhs._lengthMaximum {return false}
     if lhs._time != rhs._time {return false}
+    if lhs._required != rhs._required {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
