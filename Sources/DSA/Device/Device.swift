@@ -1,0 +1,151 @@
+internal import CKernels
+package import DSASpec
+package import IOMMU
+package import PCIe
+
+/// One DSA function: portals, WQs, groups and engines (DSA 3.0 §3).
+///
+/// The device has no thread and no clock. ``post(_:to:isDeferrable:)`` takes a descriptor; ``step(iommu:memory:budget:)``
+/// lets the engines work; windows too long for the caller's thread wait in ``readyWindows`` for the driver.
+package struct Device: ~Copyable {
+    package let profile: DeviceProfile
+    package let requester: RequesterID
+    package internal(set) var state = DeviceState.disabled
+    package internal(set) var workQueues: [WorkQueue]
+    package internal(set) var groups: [GroupConfiguration]
+    package internal(set) var softwareError = SoftwareError()
+
+    var engines: [Engine]
+    var arbiters: [Arbiter]
+    /// Bit n: WQ n has a descriptor.
+    var workMask: UInt64 = 0
+    /// Bit n: engine n is not idle.
+    var busyEngines: UInt64 = 0
+    var nextSequence: UInt64 = 1
+    let windows: UnsafeMutablePointer<TransferWindow>
+
+    /// What happened since the caller last emptied it. Keeps its capacity.
+    package var effects: [DeviceEffect] = []
+    /// Engines whose window waits for a thread; the driver takes them with ``takeReadyWindow()``.
+    var readyWindows: [Int] = []
+    /// How many completion records were written, for those who poll them.
+    package internal(set) var recordCount: UInt64 = 0
+
+    var pendingDrains: [PendingDrain] = []
+    var activeCommand: ActiveCommand?
+
+    /// A device in its power-on state.
+    ///
+    /// - Precondition: `profile` stays within the limits its fields name.
+    package init(profile: DeviceProfile, requester: RequesterID) {
+        precondition((1...64).contains(profile.workQueueCount) && (1...64).contains(profile.engineCount))
+        self.profile = profile
+        self.requester = requester
+        workQueues = Array(repeating: WorkQueue(), count: profile.workQueueCount)
+        groups = Array(repeating: GroupConfiguration(), count: profile.groupCount)
+        engines = Array(repeating: Engine(), count: profile.engineCount)
+        arbiters = Array(repeating: Arbiter(), count: profile.groupCount)
+        unsafe windows = .allocate(capacity: profile.engineCount)
+        for index in 0..<profile.engineCount {
+            unsafe (windows + index).initialize(to: TransferWindow())
+        }
+    }
+
+    deinit {
+        unsafe windows.deinitialize(count: profile.engineCount)
+        unsafe windows.deallocate()
+    }
+}
+
+// MARK: Submission
+
+extension Device {
+    /// A DMWr of 64 bytes to a portal (DSA 3.0 §5.3). The descriptor is not looked at.
+    package mutating func enqueue(_ descriptor: Descriptor, to portal: Portal) -> DMWrCompletion {
+        guard portal.workQueue < workQueues.count else { return .requestRetryStatus }
+        let index = portal.workQueue
+        guard state == .enabled, workQueues[index].state == .enabled,
+            workQueues[index].configuration.mode == .shared,
+            portal.interruptTable == .msix || profile.general.interruptMessageStorageSize > 0,
+            workQueues[index].occupancy < workQueues[index].capacity(through: portal.limit)
+        else {
+            workQueues[index].counts.retried &+= 1
+            return .requestRetryStatus
+        }
+        accept(descriptor, from: portal)
+        return .successfulCompletion
+    }
+
+    /// A posted, aligned 64-byte write to a portal (MOVDIR64B). Lost in silence unless the WQ is an enabled DWQ; a full
+    /// one records SWERROR 0x53.
+    package mutating func post(_ descriptor: Descriptor, to portal: Portal) {
+        guard portal.workQueue < workQueues.count else { return }
+        let index = portal.workQueue
+        guard state == .enabled, workQueues[index].state == .enabled,
+            workQueues[index].configuration.mode == .dedicated,
+            portal.interruptTable == .msix || profile.general.interruptMessageStorageSize > 0
+        else {
+            workQueues[index].counts.dropped &+= 1
+            return
+        }
+        guard workQueues[index].occupancy < workQueues[index].capacity(through: portal.limit) else {
+            workQueues[index].counts.dropped &+= 1
+            var error = SoftwareError(code: .postedToFullQueue)
+            error.workQueue = index
+            record(error)
+            return
+        }
+        accept(descriptor, from: portal)
+    }
+
+    private mutating func accept(_ descriptor: Descriptor, from portal: Portal) {
+        workQueues[portal.workQueue].append(
+            WorkItem(descriptor: descriptor, sequence: nextSequence, portal: portal))
+        nextSequence += 1
+        workMask |= 1 << UInt64(portal.workQueue)
+    }
+
+    /// Latches `error`, or marks the overflow when one is held.
+    mutating func record(_ error: SoftwareError) {
+        if softwareError.isValid {
+            softwareError.overflow = true
+        } else {
+            softwareError = error
+        }
+        effects.append(.softwareError(softwareError))
+    }
+
+    /// Clears Valid and Overflow, as software does by writing 1 to both.
+    package mutating func clearSoftwareError() {
+        softwareError = SoftwareError()
+    }
+}
+
+// MARK: Engines from outside
+
+extension Device {
+    /// What an engine shows.
+    package struct EngineStatus: Sendable {
+        package let isHeld: Bool
+        package let isBusy: Bool
+        package let dispatched: UInt64
+        package let group: Int?
+    }
+
+    /// The state of engine `index`.
+    package func engineStatus(_ index: Int) -> EngineStatus {
+        let engine = engines[index]
+        return EngineStatus(
+            isHeld: engine.isHeld, isBusy: engine.activity != .idle, dispatched: engine.dispatched,
+            group: engine.group < 0 ? nil : engine.group)
+    }
+
+    /// Holds or releases engine `index`: a held engine takes no descriptor and starts no window, so that tests can stop
+    /// the device at an exact point.
+    package mutating func setHold(_ isHeld: Bool, engine index: Int) {
+        engines[index].isHeld = isHeld
+    }
+
+    /// Whether any descriptor is stored in a WQ or held by an engine.
+    package var hasWork: Bool { workMask != 0 || busyEngines != 0 }
+}

@@ -1,0 +1,45 @@
+package import DSASpec
+package import PCIe
+
+/// What a device is built with: its capabilities and its place on the bus. Fixed for the life of the device.
+package struct DeviceProfile: Sendable {
+    /// Bits 15:8 major, 7:0 minor.
+    package var version: UInt16
+    package var general: GeneralCapabilities
+    package var operations: OpcodeSet
+    /// At most 64.
+    package var workQueueCount: Int
+    /// Entries over all WQs.
+    package var totalWorkQueueSize: Int
+    package var groupCount: Int
+    /// At most 64.
+    package var engineCount: Int
+    package var readBufferCount: Int
+    /// The PASID capability of the function is enabled.
+    package var isPASIDEnabled: Bool
+    /// Its Privileged Mode Enable.
+    package var isPrivilegedModeEnabled: Bool
+
+    /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
+    package static let dsa1 = DeviceProfile(
+        version: 0x100, general: .dsa1, operations: .emulated, workQueueCount: 8, totalWorkQueueSize: 128, groupCount: 4,
+        engineCount: 4, readBufferCount: 96, isPASIDEnabled: true, isPrivilegedModeEnabled: true)
+}
+
+/// GENSTS state.
+package enum DeviceState: UInt8, Sendable {
+    case disabled = 0
+    case enabled = 1
+    /// Disable was asked for; descriptors are still in the device.
+    case disabling = 2
+}
+
+/// Something the device did that is not the answer to a call. Collected in ``Device/effects``.
+package enum DeviceEffect: Sendable {
+    /// SWERROR became valid, or lost an error.
+    case softwareError(SoftwareError)
+    /// The command started with ``Device/execute(_:)`` and answered `.active` has ended.
+    case commandCompleted(CommandError)
+    /// What ``Device/drain(_:token:)`` waited for is gone.
+    case drained(token: UInt64)
+}

@@ -1,0 +1,222 @@
+package import DSASpec
+package import IOMMU
+package import PCIe
+
+extension Device {
+    /// The bytes one window may cover on the caller's own thread; a longer one goes to ``takeReadyWindow()``.
+    ///
+    /// Handing a window to another thread and back costs several microseconds, the time of about this much copying.
+    package static let inlineWindowByteCountMax = 64 << 10
+
+    /// How much one ``step(iommu:memory:budget:)`` may do before the caller looks at its sockets again.
+    package struct Budget: Sendable {
+        /// Descriptors and batch members started or ended.
+        package var actions: Int
+        /// Bytes moved on the caller's thread.
+        package var bytes: Int
+
+        package init(actions: Int = 512, bytes: Int = 1 << 20) {
+            self.actions = actions
+            self.bytes = bytes
+        }
+    }
+
+    /// Lets every engine that is not held work until nothing can go on or `budget` is used up.
+    ///
+    /// - Parameter runsInline: Whether all windows run here: the simulator and the tests have no engine threads.
+    /// - Returns: Whether the budget ended the call, so that calling again makes progress.
+    package mutating func step(
+        iommu: inout IOMMU, memory: PhysicalMemory, budget: Budget = Budget(), runsInline: Bool = true
+    ) -> Bool {
+        guard hasWork else { return false }
+        var budget = budget
+        var progressed = true
+        while progressed {
+            progressed = false
+            for index in engines.indices {
+                while advance(
+                    engine: index, iommu: &iommu, memory: memory, runsInline: runsInline, budget: &budget)
+                {
+                    progressed = true
+                    if budget.actions <= 0 || budget.bytes <= 0 {
+                        settleWaiters()
+                        return true
+                    }
+                    // With several engines they take turns; with one descriptor each that is what hardware does.
+                    if engines.count > 1, workMask & (workMask &- 1) != 0 || busyEngines != 0 { break }
+                }
+            }
+        }
+        settleWaiters()
+        return false
+    }
+
+    /// One action of one engine. Returns whether it did anything.
+    private mutating func advance(
+        engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory, runsInline: Bool, budget: inout Budget
+    ) -> Bool {
+        guard !engines[index].isHeld else { return false }
+        switch engines[index].activity {
+        case .windowOut:
+            return false
+        case .idle:
+            guard workMask != 0, engines[index].group >= 0, takeWork(engine: index) else { return false }
+        case .waiting:
+            guard engines[index].isAborted || !hasEarlierWork(than: index) else { return false }
+            engines[index].activity = .working
+        case .working:
+            break
+        }
+        budget.actions -= 1
+        if engines[index].isAborted {
+            abandon(engine: index)
+            return true
+        }
+        if !engines[index].isTransferring {
+            startNext(engine: index, iommu: &iommu, memory: memory)
+        }
+        if engines[index].isTransferring {
+            continueTransfer(
+                engine: index, iommu: &iommu, memory: memory, runsInline: runsInline, budget: &budget)
+        }
+        return true
+    }
+
+    /// Moves a descriptor from the WQ that the group's arbiter chooses to the engine.
+    private mutating func takeWork(engine index: Int) -> Bool {
+        let group = engines[index].group
+        let candidates = workMask & groups[group].workQueues
+        guard candidates != 0, let queue = arbiters[group].choose(work: candidates) else { return false }
+        engines[index].item = workQueues[queue].take()
+        if workQueues[queue].occupancy == 0 { workMask &= ~(1 << UInt64(queue)) }
+        busyEngines |= 1 << UInt64(index)
+        engines[index].activity = .working
+        engines[index].dispatched &+= 1
+        engines[index].isBatch = false
+        engines[index].isTransferring = false
+        engines[index].isAborted = false
+        engines[index].current = engines[index].item.descriptor
+        if workQueues[queue].configuration.mode == .shared {
+            engines[index].pasid = engines[index].item.descriptor.pasid
+            engines[index].isPrivileged = engines[index].item.descriptor.isPrivileged
+        } else {
+            let configuration = workQueues[queue].configuration
+            engines[index].pasid = configuration.pasidEnable ? configuration.pasid : nil
+            engines[index].isPrivileged = configuration.isPrivileged
+        }
+        return true
+    }
+
+    /// Checks the descriptor at hand and starts it; for a batch, fetches and starts the next member.
+    private mutating func startNext(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+        if engines[index].isBatch {
+            fetchMember(engine: index, iommu: &iommu, memory: memory)
+            guard engines[index].isBatch, engines[index].batch.isMemberCurrent else { return }
+        }
+        let isMember = engines[index].isBatch
+        let queue = engines[index].item.portal.workQueue
+        var context = workQueues[queue].checkContext
+        context.isBatchMember = isMember
+        if let failure = DescriptorChecks.firstFailure(of: engines[index].current, in: context) {
+            var record = CompletionRecord(status: failure.status)
+            if failure.status == .invalidFlags { record.invalidFlags = failure.invalidFlags }
+            end(engine: index, with: record, iommu: &iommu, memory: memory)
+            return
+        }
+        switch engines[index].current.opcode {
+        case .noOp:
+            end(engine: index, with: CompletionRecord(status: .success), iommu: &iommu, memory: memory)
+        case .drain:
+            if hasEarlierWork(than: index) {
+                engines[index].activity = .waiting
+            } else {
+                end(engine: index, with: CompletionRecord(status: .success), iommu: &iommu, memory: memory)
+            }
+        case .batch:
+            engines[index].isBatch = true
+            engines[index].batch = Batch()
+            engines[index].batch.count = engines[index].current.descriptorCount
+        default:
+            engines[index].transfer = Transfer(engines[index].current)
+            engines[index].isTransferring = true
+        }
+    }
+
+    /// Runs the next window of the current data operation here, or hands it out.
+    private mutating func continueTransfer(
+        engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory, runsInline: Bool, budget: inout Budget
+    ) {
+        let outcome = unsafe engines[index].transfer.resolve(
+            into: &windows[index], iommu: &iommu, memory: memory, requester: requester, pasid: engines[index].pasid,
+            privileged: engines[index].isPrivileged)
+        switch outcome {
+        case .ready(let byteCount):
+            guard runsInline || byteCount <= Self.inlineWindowByteCountMax else {
+                engines[index].activity = .windowOut
+                readyWindows.append(index)
+                return
+            }
+            budget.bytes -= byteCount
+            unsafe Transfer.run(&windows[index])
+            absorbWindow(engine: index, iommu: &iommu, memory: memory)
+        case .finished, .fault, .notMemory:
+            engines[index].isTransferring = false
+            end(
+                engine: index, with: engines[index].transfer.completionRecord(outcome, for: engines[index].current),
+                iommu: &iommu, memory: memory)
+        }
+    }
+
+    private mutating func absorbWindow(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+        guard unsafe engines[index].transfer.absorb(windows[index]) == .finished else { return }
+        engines[index].isTransferring = false
+        end(
+            engine: index, with: engines[index].transfer.completionRecord(.finished, for: engines[index].current),
+            iommu: &iommu, memory: memory)
+    }
+
+    /// Whether a descriptor that a Drain in engine `index` must wait for is in another engine: an earlier one of the same
+    /// WQ, and of the same PASID if the WQ is shared (DSA 3.0 §3.12). Earlier ones cannot be in the WQ any more.
+    private func hasEarlierWork(than index: Int) -> Bool {
+        let drain = engines[index].item
+        let isShared = workQueues[drain.portal.workQueue].configuration.mode == .shared
+        var others = busyEngines & ~(1 << UInt64(index))
+        while others != 0 {
+            let other = others.trailingZeroBitCount
+            others &= others - 1
+            if engines[other].item.portal.workQueue == drain.portal.workQueue,
+                engines[other].item.sequence < drain.sequence,
+                !isShared || engines[other].pasid == engines[index].pasid
+            {
+                return true
+            }
+        }
+        return false
+    }
+}
+
+// MARK: Windows on other threads
+
+extension Device {
+    /// A window that a thread of the driver runs with ``Transfer/run(_:)``. The device does not touch it before
+    /// ``finishWindow(engine:iommu:memory:)``.
+    @unsafe
+    package struct ReadyWindow: @unchecked Sendable {
+        package let engine: Int
+        package let window: UnsafeMutablePointer<TransferWindow>
+    }
+
+    /// The next window for a thread, or `nil`.
+    package mutating func takeReadyWindow() -> ReadyWindow? {
+        guard let index = readyWindows.popLast() else { return nil }
+        return unsafe ReadyWindow(engine: index, window: windows + index)
+    }
+
+    /// Takes back a window that ran.
+    package mutating func finishWindow(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+        precondition(engines[index].activity == .windowOut, "only a window that is out can come back")
+        engines[index].activity = .working
+        absorbWindow(engine: index, iommu: &iommu, memory: memory)
+        settleWaiters()
+    }
+}

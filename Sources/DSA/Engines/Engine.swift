@@ -1,0 +1,55 @@
+package import DSASpec
+package import PCIe
+
+/// One engine: takes a descriptor, works it off, takes the next (DSA 3.0 §3.4).
+///
+///     idle --take--> working <--> window out     (a window runs on a thread of the driver)
+///                    working --> waiting         (Drain: earlier descriptors are still in other engines)
+///                    working --retire--> idle
+///
+/// An engine has one directly submitted descriptor at a time. For a batch it works the members one after the other,
+/// which satisfies every fence (dsa-device 4.6).
+struct Engine: Sendable {
+    enum Activity: UInt8, Sendable {
+        case idle
+        case working
+        case windowOut
+        case waiting
+    }
+
+    var activity = Activity.idle
+    /// Held by ``Device/setHold(_:engine:)``: the engine takes nothing and starts no window.
+    var isHeld = false
+    /// The group the engine serves, or -1.
+    var group = -1
+
+    /// What the WQ gave. Valid unless idle.
+    var item = WorkItem(
+        descriptor: Descriptor(), sequence: 0, portal: Portal(workQueue: 0, limit: .limited, interruptTable: .msix))
+    /// The address space and privilege of the item, and of its members if it is a batch.
+    var pasid: HostPASID?
+    var isPrivileged = false
+
+    /// The descriptor being executed: the item itself or a member of it.
+    var current = Descriptor()
+    /// The state of the current data operation. Valid while ``isTransferring``.
+    var transfer = Transfer(Descriptor())
+    var isTransferring = false
+    var batch = Batch()
+    var isBatch = false
+    /// An abort concerns the item: it ends without a record at the next step.
+    var isAborted = false
+
+    package var dispatched: UInt64 = 0
+}
+
+/// How far a batch is (DSA 3.0 §3.8, §8.3.2).
+struct Batch: Sendable, BitwiseCopyable {
+    /// Members processed so far, successful or not; the index of the current one.
+    var completed: UInt32 = 0
+    var count: UInt32 = 0
+    /// Some member's status was not 0x01.
+    var hasFailure = false
+    /// The current member was fetched.
+    var isMemberCurrent = false
+}

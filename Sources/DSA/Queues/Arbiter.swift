@@ -1,0 +1,40 @@
+/// Chooses among the WQs of a group by priority (DSA 3.0 §3.4, dsa-device 6.5).
+///
+/// Each WQ has a counter loaded with its priority. The arbiter goes round the WQs; one with work and credit gives up a
+/// descriptor and a credit. When no WQ that has work has credit, all counters are reloaded. Priority is a ratio: no WQ
+/// starves.
+struct Arbiter: Sendable {
+    private struct Member: Sendable {
+        let workQueue: Int
+        let priority: UInt8
+        var credit: UInt8
+    }
+
+    private var members: [Member] = []
+    private var next = 0
+
+    /// Goes round `members`, given as (WQ index, priority 1...15), in this order.
+    mutating func load(_ members: [(workQueue: Int, priority: UInt8)]) {
+        self.members = members.map { Member(workQueue: $0.workQueue, priority: $0.priority, credit: $0.priority) }
+        next = 0
+    }
+
+    /// The next WQ to serve, or `nil` when none of the group has work.
+    ///
+    /// - Parameter work: Bit n is 1 when WQ n has a descriptor.
+    mutating func choose(work: UInt64) -> Int? {
+        for _ in 0..<2 {
+            for _ in members.indices {
+                let index = next
+                next += 1
+                if next == members.count { next = 0 }
+                guard work >> UInt64(members[index].workQueue) & 1 == 1, members[index].credit > 0 else { continue }
+                members[index].credit -= 1
+                return members[index].workQueue
+            }
+            for index in members.indices { members[index].credit = members[index].priority }
+            next = 0
+        }
+        return nil
+    }
+}

@@ -1,0 +1,110 @@
+package import DSASpec
+internal import PCIe
+
+/// A descriptor in a WQ or on its way through an engine.
+package struct WorkItem: Sendable, BitwiseCopyable {
+    package var descriptor: Descriptor
+    /// The order of acceptance on the device, from 1. Drains wait for smaller numbers.
+    package var sequence: UInt64
+    package var portal: Portal
+}
+
+/// One work queue: the ring of accepted descriptors, its configuration, state and counts (DSA 3.0 §3.3, §5.3).
+///
+///     disabled --enable--> enabled --disable--> disabling --last descriptor ends--> disabled
+///
+/// Occupancy counts what is stored here; it falls when an engine takes a descriptor, not when that completes.
+package struct WorkQueue: Sendable {
+    package internal(set) var configuration = WorkQueueConfiguration()
+    package internal(set) var state = WorkQueueState.disabled
+    /// What the checks of this WQ's descriptors depend on; fixed while the WQ is enabled.
+    var checkContext = CheckContext()
+
+    private var ring: [WorkItem] = []
+    private var head = 0
+    package private(set) var occupancy = 0
+    /// Descriptors that engines took and have not retired.
+    package internal(set) var inProgress = 0
+
+    package internal(set) var counts = Counts()
+
+    /// What became of every descriptor that reached a portal of this WQ. Accepted ones end exactly once:
+    /// accepted = completed + abandoned + occupancy + in progress (D-11).
+    package struct Counts: Hashable, Sendable {
+        package internal(set) var accepted: UInt64 = 0
+        /// DMWrs answered Retry.
+        package internal(set) var retried: UInt64 = 0
+        package internal(set) var completed: UInt64 = 0
+        /// Ended by an abort or reset: no record, no interrupt.
+        package internal(set) var abandoned: UInt64 = 0
+        /// Posted writes that were lost.
+        package internal(set) var dropped: UInt64 = 0
+        /// Descriptors the arbiter handed to engines.
+        package internal(set) var dispatched: UInt64 = 0
+    }
+
+    /// The most descriptors a limited portal lets in: min(threshold, size); a DWQ knows only its size.
+    @inline(__always)
+    func capacity(through limit: Portal.Limit) -> Int {
+        switch (configuration.mode, limit) {
+        case (.shared, .limited): Int(min(configuration.threshold, configuration.size))
+        case (.shared, .unlimited), (.dedicated, _): Int(configuration.size)
+        }
+    }
+
+    /// Makes the ring fit the configured size.
+    mutating func prepareStorage() {
+        precondition(occupancy == 0, "the ring is laid out while the WQ is disabled and empty")
+        let blank = WorkItem(
+            descriptor: Descriptor(), sequence: 0, portal: Portal(workQueue: 0, limit: .limited, interruptTable: .msix))
+        ring = Array(repeating: blank, count: Int(configuration.size))
+        head = 0
+    }
+
+    /// Stores `item` behind all others.
+    @inline(__always)
+    mutating func append(_ item: WorkItem) {
+        precondition(occupancy < ring.count, "occupancy never exceeds size")
+        var tail = head + occupancy
+        if tail >= ring.count { tail -= ring.count }
+        ring[tail] = item
+        occupancy += 1
+        counts.accepted &+= 1
+    }
+
+    /// Gives the oldest descriptor to an engine.
+    @inline(__always)
+    mutating func take() -> WorkItem {
+        precondition(occupancy > 0, "only a WQ with work is chosen")
+        let item = ring[head]
+        head += 1
+        if head == ring.count { head = 0 }
+        occupancy -= 1
+        inProgress += 1
+        counts.dispatched &+= 1
+        return item
+    }
+
+    /// Whether a stored descriptor satisfies `predicate`.
+    func contains(where predicate: (WorkItem) -> Bool) -> Bool {
+        (0..<occupancy).contains { predicate(ring[(head + $0) % ring.count]) }
+    }
+
+    /// Abandons the stored descriptors that satisfy `predicate`; the others keep their order.
+    mutating func abandon(where predicate: (WorkItem) -> Bool) {
+        var kept = 0
+        for index in 0..<occupancy {
+            let item = ring[(head + index) % ring.count]
+            if predicate(item) {
+                counts.abandoned &+= 1
+            } else {
+                ring[(head + kept) % ring.count] = item
+                kept += 1
+            }
+        }
+        occupancy = kept
+    }
+
+    /// Whether nothing of this WQ is left in the device.
+    var isEmpty: Bool { occupancy == 0 && inProgress == 0 }
+}
