@@ -1,0 +1,87 @@
+# make build | install | demo | test | bench | sanitize | check | lint | format | clean
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+# A filter for test-fast: part of a suite's or a test's name.
+FILTER ?=
+
+# The runtime is linked in, so that the installed programs need no toolchain beside them, and start faster.
+RELEASE := -c release --static-swift-stdlib
+FORMATTED := Package.swift Sources Tests
+
+.PHONY: build install demo test test-fast bench sanitize sanitize-thread sanitize-address \
+	check check-protocol check-systemd lint format clean
+
+build:
+	scripts/bootstrap --build
+	$(SWIFT) build $(RELEASE) --product swqd
+	$(SWIFT) build $(RELEASE) --product swqctl
+	bin=$$($(SWIFT) build $(RELEASE) --show-bin-path); scripts/stage-install "$$bin" build
+
+# Copies the install tree. The units name the programs by the prefix they are installed under.
+install:
+	@[[ -x build/bin/swqd ]] || { echo 'install: run `make build` first' >&2; exit 1; }
+	install -d "$(DESTDIR)$(PREFIX)"
+	cp -R build/bin build/lib build/share "$(DESTDIR)$(PREFIX)/"
+	sed -i 's|/usr/bin/|$(PREFIX)/bin/|; s|/usr/share/|$(PREFIX)/share/|' \
+		"$(DESTDIR)$(PREFIX)"/lib/systemd/system/swqd*
+
+demo: build
+	scripts/demo
+
+test:
+	scripts/bootstrap --test
+	$(MAKE) check
+	$(SWIFT) build --build-tests
+	$(MAKE) check-systemd
+	$(SWIFT) test --skip-build
+	@echo 'test: every check and every test passed'
+
+# The tests alone.
+test-fast:
+	$(SWIFT) test $(if $(FILTER),--filter '$(FILTER)')
+
+bench: build
+	scripts/bootstrap --bench
+	scripts/bench
+
+sanitize: sanitize-thread sanitize-address
+	@echo 'sanitize: clean under the thread and the address sanitizer'
+
+# Each sanitizer has its own scratch folder, because its objects do not mix with others.
+sanitize-thread:
+	scripts/bootstrap --test
+	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --sanitize=thread --scratch-path .build-thread
+
+# Leak detection is off: the runtime keeps metadata for the life of the process, and it needs ptrace, which containers lack.
+sanitize-address:
+	scripts/bootstrap --test
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address
+
+# What can be checked before the project is built.
+check: lint
+	scripts/check-imports --self-test
+	scripts/check-imports
+	scripts/check-tidy --self-test
+	scripts/check-tidy
+	scripts/check-coverage --self-test
+	scripts/check-coverage
+	scripts/generate-protocol --check
+
+check-systemd:
+	scripts/check-systemd
+
+lint:
+	$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
+
+format:
+	$(SWIFT) format --in-place --parallel --recursive $(FORMATTED)
+
+clean:
+	rm -rf .build .build-thread .build-address build
