@@ -1,0 +1,22 @@
+internal import CPlatform
+internal import Glibc
+
+/// The environment this process was started with.
+package enum ProcessEnvironment {
+    /// Every variable. Of a name that occurs twice the first counts, as for `getenv`.
+    package static var variables: [String: String] {
+        var variables: [String: String] = [:]
+        guard var entry = unsafe platform_environment() else { return variables }
+        while let text = unsafe entry.pointee {
+            let pair = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if pair.count == 2, variables[String(pair[0])] == nil { variables[String(pair[0])] = String(pair[1]) }
+            unsafe entry += 1
+        }
+        return variables
+    }
+
+    /// Removes variables, so that child processes do not inherit them. Only while the process has one thread.
+    package static func remove(_ names: [String]) {
+        for name in names { _ = unsafe unsetenv(name) }
+    }
+}

@@ -1,0 +1,145 @@
+internal import CPlatform
+internal import Glibc
+
+/// The client's end of a connection: blocking, line by line.
+package struct ClientConnection: ~Copyable, Sendable {
+    /// The longest line a client takes unless told otherwise, in bytes without its LF.
+    package static let lineByteCountMax = 64 << 20
+
+    private static let chunkByteCount = 64 << 10
+
+    /// The socket, for polling and for what goes beyond lines.
+    package let socket: StreamSocket
+
+    /// Descriptors that came with the lines read so far; see ``takeDescriptor()``.
+    private var inbox = DescriptorInbox(limit: DescriptorInbox.limitMax)
+    private let lineByteCountMax: Int
+
+    private var buffer: [UInt8] = []
+    /// Where the first unread byte of ``buffer`` is.
+    private var start = 0
+    /// Up to where ``buffer`` is known to have no LF.
+    private var scanned = 0
+
+    /// Takes over a connected, blocking socket.
+    package init(adopting socket: consuming StreamSocket, lineByteCountMax: Int = Self.lineByteCountMax) {
+        self.socket = socket
+        self.lineByteCountMax = lineByteCountMax
+    }
+
+    /// Connects to a Unix socket.
+    package static func unix(
+        path: String, lineByteCountMax: Int = Self.lineByteCountMax
+    ) throws(ClientConnectionError) -> ClientConnection {
+        let checked: UnixSocketPath
+        do { checked = try UnixSocketPath(path) } catch { throw .address(error) }
+        let number = platform_unix_socket(false, false)
+        guard number >= 0 else { throw .system(.last("socket", path)) }
+        let descriptor = OwnedFD(adopting: number)
+        do { try checked.connect(descriptor) } catch { throw .system(error) }
+        return ClientConnection(adopting: StreamSocket(adopting: descriptor), lineByteCountMax: lineByteCountMax)
+    }
+
+    /// Connects to a port of the loopback address.
+    package static func loopback(
+        _ endpoint: LoopbackEndpoint, lineByteCountMax: Int = Self.lineByteCountMax
+    ) throws(ClientConnectionError) -> ClientConnection {
+        let isV6 = endpoint.family == .v6
+        let number = platform_loopback_socket(isV6, false)
+        guard number >= 0 else { throw .system(.last("socket", endpoint.description)) }
+        let descriptor = OwnedFD(adopting: number)
+        guard platform_loopback_connect(number, isV6, endpoint.port) == 0 else {
+            throw .system(.last("connect", endpoint.description))
+        }
+        return ClientConnection(adopting: StreamSocket(adopting: descriptor), lineByteCountMax: lineByteCountMax)
+    }
+
+    /// Makes every later wait for the server end with ``ClientConnectionError/timedOut`` after so long; 0 waits for ever.
+    package func setReceiveTimeout(milliseconds: UInt32) throws(ClientConnectionError) {
+        guard platform_receive_timeout(socket.descriptor.rawValue, milliseconds) == 0 else {
+            throw .system(.last("setsockopt SO_RCVTIMEO"))
+        }
+    }
+
+    /// Sends all of `bytes`, as they are.
+    package func send(_ bytes: [UInt8]) throws(ClientConnectionError) {
+        try send(bytes, attachingNumbers: [])
+    }
+
+    /// Sends `line` and an LF.
+    package func send(line: String) throws(ClientConnectionError) {
+        try send(Array(line.utf8) + [UInt8(ascii: "\n")])
+    }
+
+    /// Sends `line` and an LF; a duplicate of `attachment` travels with the first byte.
+    package func send(line: String, attaching attachment: borrowing OwnedFD) throws(ClientConnectionError) {
+        try send(Array(line.utf8) + [UInt8(ascii: "\n")], attachingNumbers: [attachment.rawValue])
+    }
+
+    /// Sends all of `bytes`; duplicates of the descriptors travel with the first byte.
+    package func send(_ bytes: [UInt8], attachingNumbers numbers: [Int32]) throws(ClientConnectionError) {
+        var offset = 0
+        while offset < bytes.count {
+            let outcome = unsafe bytes.withUnsafeBytes { all in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: all[offset...])
+                return offset == 0
+                    ? unsafe socket.write(rest, attachingNumbers: numbers) : unsafe socket.write(rest)
+            }
+            switch outcome {
+            case .bytes(let count): offset += count
+            case .wouldBlock: throw .timedOut
+            case .peerGone: throw .peerGone
+            case .failed(let error): throw .system(error)
+            }
+        }
+    }
+
+    /// Waits for the next line and returns it without its LF; `nil` when the server has closed the connection after a
+    /// whole line.
+    package mutating func readLine() throws(ClientConnectionError) -> [UInt8]? {
+        while true {
+            if let end = buffer[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
+                guard end - start <= lineByteCountMax else { throw .lineTooLong(byteCountMax: lineByteCountMax) }
+                let line = Array(buffer[start..<end])
+                start = end + 1
+                scanned = start
+                return line
+            }
+            scanned = buffer.count
+            guard scanned - start <= lineByteCountMax else { throw .lineTooLong(byteCountMax: lineByteCountMax) }
+            guard try fill() else {
+                guard start == buffer.count else { throw .endedInsideLine(Array(buffer[start...])) }
+                return nil
+            }
+        }
+    }
+
+    /// The descriptor that came first and has not been taken, or `nil`. Those of a line are here once it has been read;
+    /// those of a following line may be as well.
+    package mutating func takeDescriptor() -> OwnedFD? {
+        inbox.takeFirst()
+    }
+
+    /// Reads once; `false` at the end of the stream.
+    private mutating func fill() throws(ClientConnectionError) -> Bool {
+        buffer.removeSubrange(..<start)
+        scanned -= start
+        start = 0
+        let used = buffer.count
+        buffer.append(contentsOf: repeatElement(0, count: Self.chunkByteCount))
+        let outcome = unsafe buffer.withUnsafeMutableBytes { all in
+            unsafe socket.read(into: UnsafeMutableRawBufferPointer(rebasing: all[used...]), inbox: &inbox)
+        }
+        guard case .bytes(let count) = outcome else {
+            buffer.removeSubrange(used...)
+            switch outcome {
+            case .wouldBlock: throw .timedOut
+            case .failed(let error): throw .system(error)
+            // A reset after the last reply is how a killed server ends.
+            case .endOfStream, .peerGone, .bytes: return false
+            }
+        }
+        buffer.removeSubrange((used + count)...)
+        return true
+    }
+}

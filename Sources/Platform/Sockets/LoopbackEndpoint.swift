@@ -1,0 +1,45 @@
+/// A port of this machine's loopback address: the only TCP this program speaks.
+package struct LoopbackEndpoint: Hashable, Sendable, CustomStringConvertible {
+    /// Which of the two loopback addresses.
+    package enum Family: Hashable, Sendable {
+        /// 127.0.0.1
+        case v4
+        /// ::1
+        case v6
+    }
+
+    package let family: Family
+    /// 0 lets the kernel choose a port, when listening.
+    package let port: UInt16
+
+    package init(family: Family, port: UInt16) {
+        self.family = family
+        self.port = port
+    }
+
+    /// Parses `127.0.0.1:PORT` or `[::1]:PORT`. Names are not resolved, not even `localhost`.
+    package init(parsing text: String) throws(SocketAddressError) {
+        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { throw .malformedEndpoint(text) }
+        let host = text[..<colon]
+        let digits = text[text.index(after: colon)...]
+        let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        // "::1" without brackets: its last group would be read as the port.
+        guard isNumber, !host.isEmpty, host.hasPrefix("[") == host.hasSuffix("]"),
+            host.hasPrefix("[") || !host.contains(":")
+        else { throw .malformedEndpoint(text) }
+        switch host {
+        case "127.0.0.1": family = .v4
+        case "[::1]": family = .v6
+        default: throw .notLoopback(text)
+        }
+        guard let port = UInt16(digits) else { throw .portOutOfRange(text) }
+        self.port = port
+    }
+
+    package var description: String {
+        switch family {
+        case .v4: "127.0.0.1:\(port)"
+        case .v6: "[::1]:\(port)"
+        }
+    }
+}
