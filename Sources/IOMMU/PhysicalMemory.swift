@@ -32,6 +32,14 @@ package final class PhysicalMemory {
     private var freeFrames: [HostPhysicalAddress] = []
     private var nextFrameOffset: UInt64 = 0
 
+    /// Frames that were allocated, and freed, in a row.
+    private struct FrameRun {
+        let start: HostPhysicalAddress
+        let frameCount: Int
+    }
+
+    private var freeRuns: [FrameRun] = []
+
     /// Keeps the core's frames in `byteCount` zeroed, page-aligned bytes at `frames`, which the caller keeps mapped for
     /// the life of this object.
     ///
@@ -135,6 +143,17 @@ extension PhysicalMemory {
         unsafe pointer.storeBytes(of: value.littleEndian, as: UInt32.self)
         return true
     }
+
+    /// Sets `bits` in the byte at `address`, the others as they are at that moment, and returns whether it is memory.
+    ///
+    /// One read and one write of one byte, not a locked operation.
+    @inlinable @discardableResult
+    package func setBits8(_ bits: UInt8, at address: HostPhysicalAddress) -> Bool {
+        guard let pointer = unsafe pointer(to: address, byteCount: 1) else { return false }
+        let present = unsafe pointer.load(as: UInt8.self)
+        unsafe pointer.storeBytes(of: present | bits, as: UInt8.self)
+        return true
+    }
 }
 
 // MARK: Frames
@@ -143,24 +162,56 @@ extension PhysicalMemory {
     /// A zero-filled 4 KiB frame for a table of the core, or `nil` when none is left.
     package func allocateFrame() -> HostPhysicalAddress? {
         if let frame = freeFrames.popLast() { return frame }
-        guard nextFrameOffset < (unsafe regions[0].byteCount) else { return nil }
-        defer { nextFrameOffset += pageByteCount }
-        return HostPhysicalAddress(rawValue: nextFrameOffset)
+        if nextFrameOffset < (unsafe regions[0].byteCount) {
+            defer { nextFrameOffset += pageByteCount }
+            return HostPhysicalAddress(rawValue: nextFrameOffset)
+        }
+        guard let run = freeRuns.popLast() else { return nil }
+        for index in 1..<run.frameCount {
+            freeFrames.append(run.start.advanced(by: UInt64(index) * pageByteCount))
+        }
+        return run.start
     }
 
     /// Gives `frame` back. It is zeroed now, so that no table's content outlives its owner.
     ///
     /// - Precondition: `frame` came from ``allocateFrame()`` and was not freed yet.
     package func freeFrame(_ frame: HostPhysicalAddress) {
-        guard let pointer = unsafe pointer(to: frame, byteCount: pageByteCount), frame.rawValue < nextFrameOffset,
-            frame.rawValue % pageByteCount == 0
-        else { preconditionFailure("not a frame of this memory") }
-        unsafe pointer.initializeMemory(as: UInt64.self, repeating: 0, count: Int(pageByteCount) / 8)
+        zero(frame, frameCount: 1)
         freeFrames.append(frame)
+    }
+
+    /// `count` zero-filled frames in a row, for a table larger than a page, or `nil` when no such row is left.
+    ///
+    /// - Parameter count: At least 2.
+    func allocateFrames(count: Int) -> HostPhysicalAddress? {
+        if let index = freeRuns.lastIndex(where: { $0.frameCount == count }) {
+            return freeRuns.remove(at: index).start
+        }
+        let byteCount = UInt64(count) * pageByteCount
+        guard byteCount <= (unsafe regions[0].byteCount) - nextFrameOffset else { return nil }
+        defer { nextFrameOffset += byteCount }
+        return HostPhysicalAddress(rawValue: nextFrameOffset)
+    }
+
+    /// Gives the row of `count` frames at `start` back, as ``freeFrame(_:)`` does.
+    ///
+    /// - Precondition: They came from one ``allocateFrames(count:)`` of the same count.
+    func freeFrames(_ start: HostPhysicalAddress, count: Int) {
+        zero(start, frameCount: count)
+        freeRuns.append(FrameRun(start: start, frameCount: count))
+    }
+
+    private func zero(_ frame: HostPhysicalAddress, frameCount: Int) {
+        let byteCount = UInt64(frameCount) * pageByteCount
+        guard let pointer = unsafe pointer(to: frame, byteCount: byteCount),
+            frame.rawValue < nextFrameOffset, frame.rawValue % pageByteCount == 0
+        else { preconditionFailure("not a frame of this memory") }
+        unsafe pointer.initializeMemory(as: UInt64.self, repeating: 0, count: Int(byteCount) / 8)
     }
 
     /// How many frames are in use: what the leak checks of the tests compare.
     package var frameCountInUse: Int {
-        Int(nextFrameOffset / pageByteCount) - freeFrames.count
+        Int(nextFrameOffset / pageByteCount) - freeFrames.count - freeRuns.reduce(0) { $0 + $1.frameCount }
     }
 }

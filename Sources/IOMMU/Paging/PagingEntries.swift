@@ -1,0 +1,88 @@
+/// What first-stage and second-stage entries have in common.
+///
+/// A table is 512 entries of 8 bytes in one 4 KiB page. `shift` is the bit of the address where a table's index
+/// begins, and the size of what one of its entries covers: 12, 21, 30, 39 and, with five levels, 48.
+enum PagingEntry {
+    static let entryCount: UInt64 = 512
+    static let pageShift: UInt64 = 12
+    static let bitsPerLevel: UInt64 = 9
+
+    /// The highest table whose entry may be a page: 1 GiB.
+    static let largestPageShift: UInt64 = 30
+
+    /// PS, bit 7: the entry of a table above the lowest is a page, not a pointer.
+    static let largePage: UInt64 = 1 << 7
+
+    /// Bits 51:12.
+    static let address: UInt64 = 0x000F_FFFF_FFFF_F000
+
+    /// Where the entry for `address` lies in `table`.
+    @inline(__always)
+    static func location(in table: UInt64, of address: UInt64, shift: UInt64) -> UInt64 {
+        table &+ (address &>> shift & (entryCount - 1)) &* 8
+    }
+
+    /// Whether the entry of a table at `shift` is a page.
+    @inline(__always)
+    static func isPage(_ entry: UInt64, shift: UInt64) -> Bool {
+        shift == pageShift || entry & largePage != 0
+    }
+
+    /// Whether the page size flag is set where no page that large exists, or a large page is misaligned.
+    @inline(__always)
+    static func hasReservedAddressBits(_ entry: UInt64, shift: UInt64) -> Bool {
+        guard shift > pageShift, entry & largePage != 0 else { return false }
+        guard shift <= largestPageShift else { return true }
+        // Bit 12 of a large page is its memory type (PAT), not part of the address.
+        return entry & (1 &<< shift &- 1) & ~0x1FFF != 0
+    }
+
+    /// The first address of the page that `entry` of a table at `shift` maps.
+    @inline(__always)
+    static func page(_ entry: UInt64, shift: UInt64) -> UInt64 {
+        entry & address & ~(1 &<< shift &- 1)
+    }
+}
+
+/// An entry of a first-stage table at any level: the format of the processor's own page tables.
+package struct FirstStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    /// P, bit 0.
+    package static let present: UInt64 = 1 << 0
+    /// R/W, bit 1.
+    package static let writable: UInt64 = 1 << 1
+    /// U/S, bit 2.
+    package static let user: UInt64 = 1 << 2
+    /// A, bit 5: set by whoever walks through the entry.
+    package static let accessed: UInt64 = 1 << 5
+    /// D, bit 6 of a page's entry: set by whoever writes to the page.
+    package static let dirty: UInt64 = 1 << 6
+
+    package let rawValue: UInt64
+
+    @inline(__always)
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    package var isPresent: Bool { rawValue & Self.present != 0 }
+}
+
+/// An entry of a second-stage table at any level.
+package struct SecondStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    /// R, bit 0.
+    package static let readable: UInt64 = 1 << 0
+    /// W, bit 1.
+    package static let writable: UInt64 = 1 << 1
+    /// Bit 62.
+    static let reserved: UInt64 = 1 << 62
+
+    package let rawValue: UInt64
+
+    @inline(__always)
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    /// An entry with neither R nor W maps nothing.
+    package var isPresent: Bool { rawValue & (Self.readable | Self.writable) != 0 }
+}

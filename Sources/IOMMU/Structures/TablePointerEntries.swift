@@ -1,0 +1,72 @@
+package import PCIe
+
+/// What the entries of root table, context table, PASID directory and PASID table have in common (virtualization §6.1).
+enum EntryBits {
+    static let present: UInt64 = 1 << 0
+    /// FPD. Counts in an entry that is not present, too.
+    static let faultProcessingDisable: UInt64 = 1 << 1
+    /// A 4 KiB aligned host physical address of 52 bits.
+    static let pointer: UInt64 = 0x000F_FFFF_FFFF_F000
+    /// What lies above the host address width of 52 bits, and is reserved.
+    static let aboveHostWidth: UInt64 = 0xFFF0_0000_0000_0000
+}
+
+/// Half of a root entry, 8 bytes: the context table of devices 0-15 (lower half) or 16-31 (upper half) of one bus
+/// (virtualization §6.1).
+package struct RootEntryHalf: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    /// A present half. `contextTable` is page-aligned.
+    package init(contextTable: HostPhysicalAddress) {
+        rawValue = contextTable.rawValue & EntryBits.pointer | EntryBits.present
+    }
+
+    /// LP or UP, bit 0.
+    package var isPresent: Bool { rawValue & EntryBits.present != 0 }
+
+    /// Bits 11:1, and those above the host address width.
+    package var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFE) != 0 }
+
+    /// LCTP or UCTP, bits 63:12.
+    package var contextTable: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & EntryBits.pointer) }
+
+    /// Where `requester`'s half lies in the root table at `rootTable`.
+    static func location(in rootTable: HostPhysicalAddress, of requester: RequesterID) -> HostPhysicalAddress {
+        rootTable.advanced(by: UInt64(requester.bus) * 16 + UInt64(requester.deviceFunction >> 7) * 8)
+    }
+}
+
+/// An entry of a PASID directory, 8 bytes: the table of 64 PASIDs (virtualization §6.1).
+package struct PASIDDirectoryEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    /// A present entry. `table` is page-aligned.
+    package init(table: HostPhysicalAddress) {
+        rawValue = table.rawValue & EntryBits.pointer | EntryBits.present
+    }
+
+    /// P, bit 0.
+    package var isPresent: Bool { rawValue & EntryBits.present != 0 }
+
+    /// FPD, bit 1.
+    package var isFaultProcessingDisabled: Bool { rawValue & EntryBits.faultProcessingDisable != 0 }
+
+    /// Bits 11:2, and those above the host address width.
+    package var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFC) != 0 }
+
+    /// SMPTBLPTR, bits 63:12.
+    package var table: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & EntryBits.pointer) }
+
+    /// Where the entry of `pasid` lies in `directory`: index PASID[19:6].
+    static func location(in directory: HostPhysicalAddress, of pasid: HostPASID) -> HostPhysicalAddress {
+        directory.advanced(by: UInt64(pasid.rawValue >> 6) * 8)
+    }
+}

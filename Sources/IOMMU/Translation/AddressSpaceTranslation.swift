@@ -1,0 +1,44 @@
+package import PCIe
+
+/// How the addresses of one (requester, PASID) are translated: the meaning of a PASID entry's PGTT and pointers
+/// (virtualization §6.1).
+package enum AddressSpaceTranslation: Equatable, Sendable, BitwiseCopyable {
+    /// The page table of a host process. `root` is page-aligned.
+    case firstStage(root: HostPhysicalAddress, levels: PagingLevels)
+    /// The page table of a guest process, whose every pointer is a GPA, below the VM's second stage.
+    case nested(firstStage: GuestPhysicalAddress, levels: PagingLevels, secondStage: HostPhysicalAddress)
+    /// The second stage alone: addresses are GPAs.
+    case secondStage(root: HostPhysicalAddress)
+    /// Addresses are host physical.
+    case passThrough
+}
+
+/// How many levels a first-stage page table has.
+package enum PagingLevels: UInt8, Sendable, BitwiseCopyable {
+    /// 48-bit linear addresses.
+    case four = 4
+    /// 57-bit linear addresses.
+    case five = 5
+
+    /// The bit of a linear address where the root table's index begins.
+    @inline(__always)
+    var rootShift: UInt64 { self == .four ? 39 : 48 }
+
+    /// Whether all bits above the translated ones repeat the highest of these.
+    @inline(__always)
+    package func isCanonical(_ address: LinearAddress) -> Bool {
+        let unused: Int64 = self == .four ? 16 : 7
+        let signed = Int64(bitPattern: address.rawValue)
+        return (signed &<< unused) &>> unused == signed
+    }
+}
+
+/// A domain ID: what second-stage translations are cached under. 16 bits (virtualization §6.1).
+package struct DomainID: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    package let rawValue: UInt16
+
+    @inlinable
+    package init(rawValue: UInt16) {
+        self.rawValue = rawValue
+    }
+}

@@ -1,0 +1,103 @@
+/// A fault reason of VT-d scalable mode (virtualization §6.3). Open: a fault record holds any byte.
+///
+/// Codes that §6.3 leaves open (44H-48H, 5DH, 70H-77H, 80H, 81H) are those that Linux prints by name and QEMU raises.
+package struct FaultReason: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    package let rawValue: UInt8
+
+    @inlinable
+    package init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    // MARK: Root table
+
+    package static let rootEntryAccess = Self(rawValue: 0x38)
+    package static let rootEntryNotPresent = Self(rawValue: 0x39)
+    package static let rootEntryReserved = Self(rawValue: 0x3A)
+
+    // MARK: Context table
+
+    package static let contextEntryAccess = Self(rawValue: 0x40)
+    package static let contextEntryNotPresent = Self(rawValue: 0x41)
+    package static let contextEntryReserved = Self(rawValue: 0x42)
+    /// A request with PASID where PASIDE is 0.
+    package static let pasidNotEnabled = Self(rawValue: 0x45)
+    /// A PASID that the directory's size (PDTS) does not cover.
+    package static let pasidBeyondDirectory = Self(rawValue: 0x46)
+    /// RID_PASID that the directory's size does not cover.
+    package static let requesterPASIDBeyondDirectory = Self(rawValue: 0x48)
+
+    // MARK: PASID directory and table
+
+    package static let pasidDirectoryAccess = Self(rawValue: 0x50)
+    package static let pasidDirectoryEntryNotPresent = Self(rawValue: 0x51)
+    package static let pasidDirectoryEntryReserved = Self(rawValue: 0x52)
+    package static let pasidTableAccess = Self(rawValue: 0x58)
+    package static let pasidEntryNotPresent = Self(rawValue: 0x59)
+    package static let pasidEntryReserved = Self(rawValue: 0x5A)
+    /// AW, PGTT or first-stage paging mode names nothing this unit has.
+    package static let pasidEntryInvalid = Self(rawValue: 0x5B)
+    /// A privileged request where supervisor request enable (SRE) is 0.
+    package static let supervisorRequestNotEnabled = Self(rawValue: 0x5D)
+
+    // MARK: First stage
+
+    package static let firstStageAccess = Self(rawValue: 0x70)
+    package static let firstStageNotPresent = Self(rawValue: 0x71)
+    package static let firstStageReserved = Self(rawValue: 0x72)
+    package static let firstStageRootAccess = Self(rawValue: 0x73)
+    /// A first-stage table pointer above the guest address width (nested).
+    package static let firstStageTableBeyondGuestWidth = Self(rawValue: 0x74)
+    /// The second stage denies reading the first-stage root table (nested).
+    package static let firstStageRootReadDenied = Self(rawValue: 0x75)
+    /// The second stage denies reading another first-stage table (nested).
+    package static let firstStageTableReadDenied = Self(rawValue: 0x76)
+    /// The second stage denies writing a first-stage table whose accessed or dirty flag must be set (nested).
+    package static let firstStageTableWriteDenied = Self(rawValue: 0x77)
+
+    // MARK: Second stage
+
+    package static let secondStageAccess = Self(rawValue: 0x78)
+    package static let secondStageNotPresent = Self(rawValue: 0x79)
+    package static let secondStageReserved = Self(rawValue: 0x7A)
+    package static let secondStageRootAccess = Self(rawValue: 0x7B)
+
+    // MARK: Any stage
+
+    package static let nonCanonicalAddress = Self(rawValue: 0x80)
+    /// A user request to a supervisor page.
+    package static let userRequestDenied = Self(rawValue: 0x81)
+    /// The input of a pass-through translation is above the host address width.
+    package static let beyondHostWidth = Self(rawValue: 0x83)
+    /// The input of the second stage is above the guest address width.
+    package static let beyondGuestWidth = Self(rawValue: 0x84)
+    package static let writeDenied = Self(rawValue: 0x85)
+    package static let readDenied = Self(rawValue: 0x86)
+    package static let outputInInterruptRange = Self(rawValue: 0x87)
+}
+
+extension FaultReason {
+    /// Not present, or not permitted, in the first or the second stage: mapping the page or widening its permission
+    /// repairs it.
+    package var isPageFault: Bool {
+        switch self {
+        case .firstStageNotPresent, .firstStageRootReadDenied, .firstStageTableReadDenied, .firstStageTableWriteDenied,
+            .secondStageNotPresent, .userRequestDenied, .writeDenied, .readDenied:
+            true
+        default:
+            false
+        }
+    }
+
+    /// Whether fault processing disable (FPD) suppresses the record. Faults found before any FPD could be read, and
+    /// failed accesses to the tables that hold it, are always recorded (§6.3).
+    package var isQualified: Bool {
+        switch self {
+        case .rootEntryAccess, .rootEntryNotPresent, .rootEntryReserved, .contextEntryAccess, .pasidDirectoryAccess,
+            .pasidTableAccess:
+            false
+        default:
+            true
+        }
+    }
+}

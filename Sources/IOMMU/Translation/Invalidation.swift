@@ -1,0 +1,33 @@
+package import PCIe
+
+/// What software asks the IOMMU to forget: the granularities of the invalidation queue (virtualization §6.6).
+package enum Invalidation: Equatable, Sendable {
+    /// Type 1: what is cached of one requester's context entry.
+    case contextCache(RequesterID)
+    /// Type 7, PASID-selective: what is cached of one PASID entry.
+    case pasidCache(DomainID, HostPASID)
+    /// Type 6, PASID-selective: every first-stage and pass-through translation of one PASID.
+    case pasidTLB(DomainID, HostPASID)
+    /// Type 6, page-selective: first-stage translations of `byteCount` bytes of one PASID.
+    case pasidTLBPages(DomainID, HostPASID, LinearAddress, byteCount: UInt64)
+    /// Type 2, domain-selective: every second-stage and nested translation of a domain; these are not PASID-tagged.
+    case domainTLB(DomainID)
+    /// Type 2, page-selective: second-stage translations of `byteCount` bytes of a domain.
+    case domainTLBPages(DomainID, GuestPhysicalAddress, byteCount: UInt64)
+}
+
+extension Invalidation {
+    /// What must follow the clearing of `entry`, in order (§6.6 steps 2 and 3). The device TLB's turn, step 4, comes
+    /// with ATS.
+    package static func afterClearing(_ entry: PASIDTableEntry, of pasid: HostPASID) -> InlineArray<2, Invalidation> {
+        let isTaggedByPASID: Bool =
+            switch entry.translationType {
+            case .firstStage, .passThrough: true
+            default: false
+            }
+        return [
+            .pasidCache(entry.domain, pasid),
+            isTaggedByPASID ? .pasidTLB(entry.domain, pasid) : .domainTLB(entry.domain),
+        ]
+    }
+}

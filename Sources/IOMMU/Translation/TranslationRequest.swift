@@ -1,0 +1,63 @@
+package import PCIe
+
+/// One memory request of a device, as it reaches the IOMMU (virtualization §6.2).
+package struct TranslationRequest: Sendable, BitwiseCopyable {
+    package var requester: RequesterID
+    /// `nil` is a request without PASID; the context entry's RID_PASID stands in for it.
+    package var pasid: HostPASID?
+    package var address: LinearAddress
+    package var isWrite: Bool
+    /// Privilege of the PASID prefix (PR). Without PASID the context entry's RID_PRIV counts instead.
+    package var isPrivileged: Bool
+
+    @inlinable
+    package init(
+        requester: RequesterID, pasid: HostPASID?, address: LinearAddress, isWrite: Bool, isPrivileged: Bool
+    ) {
+        self.requester = requester
+        self.pasid = pasid
+        self.address = address
+        self.isWrite = isWrite
+        self.isPrivileged = isPrivileged
+    }
+}
+
+/// The answer to one address: where it lies, or why the access is blocked.
+package enum Translation: Equatable, Sendable, BitwiseCopyable {
+    /// `remaining` is the count of bytes from the address to the end of the translated page (4 KiB, 2 MiB or 1 GiB; of
+    /// a nested translation, the smaller of the two stages' pages). The address may be a device's: who uses it finds
+    /// out that it is not memory.
+    case translated(HostPhysicalAddress, remaining: UInt64)
+    case fault(TranslationFault)
+
+    /// The fault with `reason`.
+    @inlinable @inline(__always)
+    package static func fault(_ reason: FaultReason) -> Self { .fault(TranslationFault(reason: reason)) }
+
+    /// The end of every translation: the interrupt range is not memory, whatever the tables say (§6.2), and a large
+    /// page that contains it ends before it.
+    @inline(__always)
+    static func output(_ address: UInt64, remaining: UInt64) -> Self {
+        let interruptRange: Range<UInt64> = 0xFEE0_0000..<0xFEF0_0000
+        guard !interruptRange.contains(address) else { return .fault(.outputInInterruptRange) }
+        var remaining = remaining
+        if address < interruptRange.lowerBound {
+            remaining = min(remaining, interruptRange.lowerBound - address)
+        }
+        return .translated(HostPhysicalAddress(rawValue: address), remaining: remaining)
+    }
+}
+
+/// Why an access was blocked.
+package struct TranslationFault: Equatable, Sendable, BitwiseCopyable {
+    package let reason: FaultReason
+
+    @inlinable
+    package init(reason: FaultReason) {
+        self.reason = reason
+    }
+
+    /// Whether software could make the access succeed by mapping the page or widening its permission: what a device
+    /// reports as a page fault. Everything else is an error of the tables or of the request.
+    @inlinable package var isPageFault: Bool { reason.isPageFault }
+}
