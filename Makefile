@@ -59,7 +59,7 @@ sanitize-thread:
 	scripts/bootstrap --test
 	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --sanitize=thread --scratch-path .build-thread
 
-# Leak detection is off: the runtime keeps metadata for the life of the process, and it needs ptrace, which containers lack.
+# Leak detection is off: the Swift runtime keeps metadata for the life of the process.
 sanitize-address:
 	scripts/bootstrap --test
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address
