@@ -517,7 +517,8 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   /// Clears the value of `eventQueue`. Subsequent reads from it will return its default value.
   package mutating func clearEventQueue() {self._eventQueue = nil}
 
-  /// Bytes of replies that wait for one connection before the daemon stops reading it, 4096 to 67108864. Default 4194304.
+  /// Bytes of replies that wait for one connection before the daemon stops reading it, 4096 to 67108864.
+  /// Default 4194304.
   package var replyBytes: UInt32 {
     get {_replyBytes ?? 0}
     set {_replyBytes = newValue}

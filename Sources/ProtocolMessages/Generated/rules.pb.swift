@@ -12,10 +12,10 @@
 //
 // The definitions obey these conventions, which the daemon enforces before a request has any side effect:
 //
-// - Scalars are `optional`, so that 0 is written and can be told from nothing. A field of an `...Arguments` message with
-//   the rule `required` must be given; of the members of a `oneof` exactly one must be given.
-// - A scalar field of a `...Return` message or of an event is always written, unless its comment names the case in which
-//   it is absent. A `repeated` field is absent when it is empty.
+// - Scalars are `optional`, so that 0 is written and can be told from nothing. A field of an `...Arguments` message
+//   with the rule `required` must be given; of the members of a `oneof` exactly one must be given.
+// - A scalar field of a `...Return` message or of an event is always written, unless its comment names the case in
+//   which it is absent. A `repeated` field is absent when it is empty.
 // - Every field of the configuration is optional; its comment gives the default.
 // - A return message whose only field is `items` is written as a bare array, if empty as `[]`.
 // - Enumeration values are written by name, in lower case.
@@ -291,38 +291,38 @@ package nonisolated struct WireEmpty: Sendable {
 nonisolated extension SwiftProtobuf.Google_Protobuf_FieldOptions {
 
   /// What the field accepts beyond its type.
-  package var Wirerule: WireFieldRule {
-    get {return getExtensionValue(ext: WireExtensions_rule) ?? WireFieldRule()}
-    set {setExtensionValue(ext: WireExtensions_rule, value: newValue)}
+  package var WirefieldRule: WireFieldRule {
+    get {return getExtensionValue(ext: WireExtensions_field_rule) ?? WireFieldRule()}
+    set {setExtensionValue(ext: WireExtensions_field_rule, value: newValue)}
   }
-  /// Returns true if extension `WireExtensions_rule`
+  /// Returns true if extension `WireExtensions_field_rule`
   /// has been explicitly set.
-  package var hasWirerule: Bool {
-    return hasExtensionValue(ext: WireExtensions_rule)
+  package var hasWirefieldRule: Bool {
+    return hasExtensionValue(ext: WireExtensions_field_rule)
   }
-  /// Clears the value of extension `WireExtensions_rule`.
+  /// Clears the value of extension `WireExtensions_field_rule`.
   /// Subsequent reads from it will return its default value.
-  package mutating func clearWirerule() {
-    clearExtensionValue(ext: WireExtensions_rule)
+  package mutating func clearWirefieldRule() {
+    clearExtensionValue(ext: WireExtensions_field_rule)
   }
 }
 
 nonisolated extension SwiftProtobuf.Google_Protobuf_MethodOptions {
 
   /// Who may use the command, and when. Absent: any negotiated connection of the main or admin socket.
-  package var Wirecommand: WireCommandRule {
-    get {return getExtensionValue(ext: WireExtensions_command) ?? WireCommandRule()}
-    set {setExtensionValue(ext: WireExtensions_command, value: newValue)}
+  package var WirecommandRule: WireCommandRule {
+    get {return getExtensionValue(ext: WireExtensions_command_rule) ?? WireCommandRule()}
+    set {setExtensionValue(ext: WireExtensions_command_rule, value: newValue)}
   }
-  /// Returns true if extension `WireExtensions_command`
+  /// Returns true if extension `WireExtensions_command_rule`
   /// has been explicitly set.
-  package var hasWirecommand: Bool {
-    return hasExtensionValue(ext: WireExtensions_command)
+  package var hasWirecommandRule: Bool {
+    return hasExtensionValue(ext: WireExtensions_command_rule)
   }
-  /// Clears the value of extension `WireExtensions_command`.
+  /// Clears the value of extension `WireExtensions_command_rule`.
   /// Subsequent reads from it will return its default value.
-  package mutating func clearWirecommand() {
-    clearExtensionValue(ext: WireExtensions_command)
+  package mutating func clearWirecommandRule() {
+    clearExtensionValue(ext: WireExtensions_command_rule)
   }
 
 }
@@ -334,8 +334,8 @@ nonisolated extension SwiftProtobuf.Google_Protobuf_MethodOptions {
 /// in parsing, or it can be combined with other `SwiftProtobuf.SimpleExtensionMap`s to create
 /// a larger `SwiftProtobuf.SimpleExtensionMap`.
 package nonisolated let WireRules_Extensions: SwiftProtobuf.SimpleExtensionMap = [
-  WireExtensions_rule,
-  WireExtensions_command
+  WireExtensions_field_rule,
+  WireExtensions_command_rule
 ]
 
 // Extension Objects - The only reason these might be needed is when manually
@@ -343,15 +343,15 @@ package nonisolated let WireRules_Extensions: SwiftProtobuf.SimpleExtensionMap =
 // accessors for the extension fields on the messages directly.
 
 /// What the field accepts beyond its type.
-package nonisolated let WireExtensions_rule = SwiftProtobuf.MessageExtension<SwiftProtobuf.OptionalMessageExtensionField<WireFieldRule>, SwiftProtobuf.Google_Protobuf_FieldOptions>(
+package nonisolated let WireExtensions_field_rule = SwiftProtobuf.MessageExtension<SwiftProtobuf.OptionalMessageExtensionField<WireFieldRule>, SwiftProtobuf.Google_Protobuf_FieldOptions>(
   _protobuf_fieldNumber: 51001,
-  fieldName: "swq.v1.rule"
+  fieldName: "swq.v1.field_rule"
 )
 
 /// Who may use the command, and when. Absent: any negotiated connection of the main or admin socket.
-package nonisolated let WireExtensions_command = SwiftProtobuf.MessageExtension<SwiftProtobuf.OptionalMessageExtensionField<WireCommandRule>, SwiftProtobuf.Google_Protobuf_MethodOptions>(
+package nonisolated let WireExtensions_command_rule = SwiftProtobuf.MessageExtension<SwiftProtobuf.OptionalMessageExtensionField<WireCommandRule>, SwiftProtobuf.Google_Protobuf_MethodOptions>(
   _protobuf_fieldNumber: 51001,
-  fieldName: "swq.v1.command"
+  fieldName: "swq.v1.command_rule"
 )
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.

@@ -1,0 +1,64 @@
+/// The commands of the protocol, one per `service` method of `Protos/swq/v1`. The raw value is the name on the wire.
+///
+/// What each does, and who may use it when, stands at the method.
+package enum Command: String, CaseIterable, Sendable {
+    // Session: Protos/swq/v1/session.proto
+    case qmpCapabilities = "qmp_capabilities"
+    case authenticate
+    case queryVersion = "query-version"
+    case queryCommands = "query-commands"
+    case querySchema = "query-schema"
+    case queryStatus = "query-status"
+    case queryConnection = "query-connection"
+    case subscribeEvents = "subscribe-events"
+    case shutdown
+
+    // Processor: Protos/swq/v1/processor.proto
+    case attachProcess = "attach-process"
+    case detach
+    case createVm = "create-vm"
+    case destroyVm = "destroy-vm"
+    case attachVcpu = "attach-vcpu"
+    case queryProcessor = "query-processor"
+    case readMsr = "read-msr"
+    case writeMsr = "write-msr"
+    case writeCr3 = "write-cr3"
+    case setCpl = "set-cpl"
+    case mapPortal = "map-portal"
+    case unmapPortal = "unmap-portal"
+    case enqcmd
+    case enqcmds
+    case movdir64b
+    case umwait
+
+    // Memory: Protos/swq/v1/memory.proto
+    case allocMemory = "alloc-memory"
+    case createSharedMemory = "create-shared-memory"
+    case attachSharedMemory = "attach-shared-memory"
+    case freeMemory = "free-memory"
+    case protectMemory = "protect-memory"
+    case readMemory = "read-memory"
+    case writeMemory = "write-memory"
+    case queryMemory = "query-memory"
+
+    // IOASID: Protos/swq/v1/ioasid.proto
+    case allocIoasid = "alloc-ioasid"
+    case freeIoasid = "free-ioasid"
+    case bindProcess = "bind-process"
+    case unbindProcess = "unbind-process"
+    case bindGuestPasid = "bind-guest-pasid"
+    case unbindGuestPasid = "unbind-guest-pasid"
+    case queryIoasids = "query-ioasids"
+    case queryIoasidSets = "query-ioasid-sets"
+
+    // Device: Protos/swq/v1/device.proto
+    case queryDevices = "query-devices"
+    case deviceCommand = "device-command"
+    case configureWq = "configure-wq"
+    case clearSoftwareError = "clear-software-error"
+    case xEngineHold = "x-engine-hold"
+
+    // History: Protos/swq/v1/history.proto
+    case queryHistory = "query-history"
+    case queryBindings = "query-bindings"
+}
