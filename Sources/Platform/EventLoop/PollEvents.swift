@@ -36,4 +36,9 @@ package struct PollEvent: Hashable, Sendable {
     package let token: UInt64
     /// What happened.
     package let events: PollEvents
+
+    package init(token: UInt64, events: PollEvents) {
+        self.token = token
+        self.events = events
+    }
 }

@@ -7,6 +7,12 @@ package struct PeerCredentials: Hashable, Sendable {
     package let group: GroupID
     /// `nil` when the peer lives in a PID namespace that this process cannot see.
     package let process: ProcessID?
+
+    package init(user: UserID, group: GroupID, process: ProcessID?) {
+        self.user = user
+        self.group = group
+        self.process = process
+    }
 }
 
 extension StreamSocket {
