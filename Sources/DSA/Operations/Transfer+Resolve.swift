@@ -1,0 +1,171 @@
+import DSASpec
+package import IOMMU
+package import PCIe
+
+/// What stands before the next window of a transfer.
+package enum ResolveOutcome: Equatable, Sendable, BitwiseCopyable {
+    /// The window is filled, with this many bytes of each buffer, and may run.
+    case ready(byteCount: Int)
+    /// Nothing is left to do.
+    case finished
+    /// The transfer has ended: the byte at `address` cannot be translated. Ends with 0x03 when it is a page fault,
+    /// 0x22 otherwise.
+    case fault(address: LinearAddress, isWrite: Bool, TranslationFault)
+    /// The transfer has ended: the next byte's translation is not memory. Ends with 0x20, 0x21 on a write.
+    case notMemory(isWrite: Bool)
+}
+
+extension Transfer {
+    /// Fills `window` with the next part of the transfer.
+    ///
+    /// A window ends before the first page that cannot be accessed. The fault is reported, and ends the transfer, when
+    /// no byte is left before it; of several buffers the first in the order of the descriptor counts.
+    ///
+    /// - Parameters:
+    ///   - pasid: The PASID of the descriptor or its WQ; `nil` for a WQ without PASID.
+    ///   - privileged: The descriptor's Priv.
+    package mutating func resolve(
+        into window: inout TransferWindow, iommu: inout IOMMU, memory: PhysicalMemory, requester: RequesterID,
+        pasid: HostPASID?, privileged: Bool
+    ) -> ResolveOutcome {
+        if status != .none { return .finished }
+        guard remaining > 0 else {
+            finish()
+            return .finished
+        }
+        var request = TranslationRequest(
+            requester: requester, pasid: pasid, address: crcSeedAddress, isWrite: false, isPrivileged: privileged)
+        if awaitsSeed, let obstacle = readSeed(request, &iommu, memory) {
+            return end(obstacle)
+        }
+
+        window.kind = kind
+        window.isBackward = isBackward
+        window.crc = crc
+        window.crcFlags = UInt32(crcFlags)
+        window.pattern = pattern
+        window.phase = UInt64(done)
+        window.firstDifference = nil
+        window.removeSegments()
+        var byteCount = min(UInt64(remaining), TransferWindow.byteCountMax)
+        for operand in 0..<kind.operandCount {
+            request.isWrite = kind.writes(operand)
+            request.address = LinearAddress(rawValue: addresses[operand])
+            let covered =
+                isBackward
+                ? coverBackward(operand, byteCount, request, &window, &iommu, memory)
+                : coverForward(operand, byteCount, request, &window, &iommu, memory)
+            if covered.byteCount == 0, let obstacle = covered.obstacle { return end(obstacle) }
+            byteCount = covered.byteCount
+        }
+        window.byteCount = Int(truncatingIfNeeded: byteCount)
+        return .ready(byteCount: window.byteCount)
+    }
+
+    /// Why a byte cannot be accessed.
+    private enum Obstacle {
+        case fault(LinearAddress, isWrite: Bool, TranslationFault)
+        case notMemory(isWrite: Bool)
+    }
+
+    /// How much of a buffer a window can have, and what ends it early.
+    private struct Coverage {
+        var byteCount: UInt64
+        var obstacle: Obstacle?
+    }
+
+    private mutating func end(_ obstacle: Obstacle) -> ResolveOutcome {
+        switch obstacle {
+        case .fault(let address, let isWrite, let fault):
+            status = fault.isPageFault ? .pageFault : .translationError
+            faultAddress = address
+            faultWasWrite = isWrite
+            return .fault(address: address, isWrite: isWrite, fault)
+        case .notMemory(let isWrite):
+            status = isWrite ? .hardwareErrorOnWrite : .hardwareError
+            return .notMemory(isWrite: isWrite)
+        }
+    }
+
+    /// Reads the CRC seed once. It is 4-byte aligned, so it lies in one page.
+    private mutating func readSeed(
+        _ request: TranslationRequest, _ iommu: inout IOMMU, _ memory: PhysicalMemory
+    ) -> Obstacle? {
+        switch iommu.translate(request) {
+        case .fault(let fault):
+            return .fault(request.address, isWrite: false, fault)
+        case .translated(let address, _):
+            guard let seed = memory.load32(address) else { return .notMemory(isWrite: false) }
+            crc = seed
+            awaitsSeed = false
+            return nil
+        }
+    }
+
+    /// Adds the next `byteCount` bytes of `operand`, which begins at `start.address`, in ascending order.
+    @inline(__always)
+    private func coverForward(
+        _ operand: Int, _ byteCount: UInt64, _ start: TranslationRequest, _ window: inout TransferWindow,
+        _ iommu: inout IOMMU, _ memory: PhysicalMemory
+    ) -> Coverage {
+        var request = start
+        var covered: UInt64 = 0
+        while covered < byteCount {
+            switch Self.translate(&request, start.address, UInt64(done) + covered, &iommu) {
+            case .fault(let fault):
+                return Coverage(
+                    byteCount: covered, obstacle: .fault(request.address, isWrite: request.isWrite, fault))
+            case .translated(let address, let pageRemaining):
+                var piece = min(pageRemaining, byteCount - covered)
+                var bytes = unsafe memory.pointer(to: address, byteCount: piece)
+                if unsafe bytes == nil {
+                    // A large page may reach past the end of its memory, which ends at a 4 KiB boundary.
+                    piece = min(piece, pageByteCount - address.rawValue % pageByteCount)
+                    unsafe bytes = unsafe memory.pointer(to: address, byteCount: piece)
+                }
+                guard let bytes = unsafe bytes else {
+                    return Coverage(byteCount: covered, obstacle: .notMemory(isWrite: request.isWrite))
+                }
+                unsafe window.append(bytes, byteCount: Int(truncatingIfNeeded: piece), to: operand)
+                covered += piece
+            }
+        }
+        return Coverage(byteCount: covered, obstacle: nil)
+    }
+
+    /// Adds the last `byteCount` of the remaining bytes of `operand`, in descending order, page by page.
+    private func coverBackward(
+        _ operand: Int, _ byteCount: UInt64, _ start: TranslationRequest, _ window: inout TransferWindow,
+        _ iommu: inout IOMMU, _ memory: PhysicalMemory
+    ) -> Coverage {
+        var request = start
+        var covered: UInt64 = 0
+        while covered < byteCount {
+            switch Self.translate(&request, start.address, UInt64(remaining) - covered - 1, &iommu) {
+            case .fault(let fault):
+                return Coverage(
+                    byteCount: covered, obstacle: .fault(request.address, isWrite: request.isWrite, fault))
+            case .translated(let last, _):
+                let piece = min(last.rawValue % pageByteCount + 1, byteCount - covered)
+                let first = HostPhysicalAddress(rawValue: last.rawValue - (piece - 1))
+                guard let bytes = unsafe memory.pointer(to: first, byteCount: piece) else {
+                    return Coverage(byteCount: covered, obstacle: .notMemory(isWrite: request.isWrite))
+                }
+                unsafe window.append(bytes, byteCount: Int(truncatingIfNeeded: piece), to: operand)
+                covered += piece
+            }
+        }
+        return Coverage(byteCount: covered, obstacle: nil)
+    }
+
+    /// Translates the byte `offset` above `start` and leaves its address in `request`. No address is above 2^64 - 1: a
+    /// buffer that passes it does not come round to 0.
+    @inline(__always)
+    private static func translate(
+        _ request: inout TranslationRequest, _ start: LinearAddress, _ offset: UInt64, _ iommu: inout IOMMU
+    ) -> Translation {
+        let (address, isBeyond) = start.rawValue.addingReportingOverflow(offset)
+        request.address = LinearAddress(rawValue: address)
+        return isBeyond ? .fault(TranslationFault(reason: .nonCanonicalAddress)) : iommu.translate(request)
+    }
+}

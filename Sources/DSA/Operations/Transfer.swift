@@ -1,0 +1,144 @@
+package import DSASpec
+import PCIe
+
+/// A descriptor that moves or looks at data, from its checks to its completion record (dsa-device §4.1, §4.4).
+///
+/// Its life is `resolve`, `run`, `absorb`, repeated until it has ended, then `completionRecord`:
+///
+///     while case .ready = transfer.resolve(into: &window, ...) {
+///         Transfer.run(&window)
+///         if transfer.absorb(window) == .finished { break }
+///     }
+///     let record = transfer.completionRecord()
+///
+/// A plain value of about 100 bytes, so that a table of descriptors in flight can hold it. Between two windows it may
+/// be dropped: nothing runs then and no page is held.
+package struct Transfer: Sendable, BitwiseCopyable {
+    let kind: OperationKind
+    /// Memory Move whose destination begins inside its source: it runs from the end.
+    let isBackward: Bool
+    /// `CK_CRC_` flags.
+    let crcFlags: UInt8
+    let checksResult: Bool
+    let expectedResult: UInt8
+    /// The seed is still in memory, at ``crcSeedAddress``.
+    var awaitsSeed: Bool
+    let size: UInt32
+    /// Bytes of each buffer that are done, from the start or, backward, from the end.
+    var done: UInt32
+    /// CRC Value so far; every CRC of a first part is the seed of the rest (dsa-device §4.4).
+    var crc: UInt32
+    /// Of Fill and Compare Pattern.
+    let pattern: UInt64
+    let crcSeedAddress: LinearAddress
+    let addresses: InlineArray<3, UInt64>
+
+    /// ``CompletionStatus/none`` until the transfer has ended.
+    var status: CompletionStatus
+    var foundDifference: Bool
+    var faultWasWrite: Bool
+    var faultAddress: LinearAddress
+
+    /// Whether `opcode` is carried out by a transfer: all operations of ``OpcodeSet/emulated`` but Batch and Drain,
+    /// which order others.
+    package static func carriesOut(_ opcode: Opcode) -> Bool {
+        OperationKind(opcode) != nil
+    }
+
+    /// - Precondition: ``carriesOut(_:)`` says so of the opcode, and ``DescriptorChecks`` found nothing.
+    package init(_ descriptor: Descriptor) {
+        guard let kind = OperationKind(descriptor.opcode) else {
+            preconditionFailure("Batch, Drain and refused operations have no transfer")
+        }
+        let flags = descriptor.flags
+        let source = descriptor.sourceAddress.rawValue
+        let destination = descriptor.destinationAddress.rawValue
+        self.kind = kind
+        size = kind == .noOp ? 0 : descriptor.transferSize
+        isBackward = kind == .memoryMove && destination > source && destination - source < UInt64(size)
+        checksResult = flags.contains(.checkResult)
+        expectedResult = descriptor.expectedResult & 1
+        awaitsSeed = kind.computesCRC && flags.contains(.readCRCSeed)
+        crc = kind.computesCRC && !flags.contains(.readCRCSeed) ? descriptor.crcSeed : 0
+        crcFlags =
+            (flags.contains(.bypassCRCInversion) ? 1 : 0) | (flags.contains(.bypassDataReflection) ? 2 : 0)
+        crcSeedAddress = descriptor.crcSeedAddress
+        pattern = kind == .fill ? descriptor.fillPattern : descriptor.comparePattern
+        switch kind {
+        case .fill, .cacheFlush:
+            addresses = [destination, 0, 0]
+        case .noOp, .memoryMove, .compare, .comparePattern, .dualcast, .crcGeneration, .copyWithCRC:
+            addresses = [source, destination, descriptor.destination2Address.rawValue]
+        }
+        done = 0
+        status = .none
+        foundDifference = false
+        faultWasWrite = false
+        faultAddress = LinearAddress(rawValue: 0)
+    }
+
+    /// Bytes of each buffer that are still to be done.
+    @inline(__always) var remaining: UInt32 { size - done }
+}
+
+// MARK: After a window
+
+/// Whether a transfer has more windows.
+package enum TransferProgress: Sendable, BitwiseCopyable {
+    case continues
+    case finished
+}
+
+extension Transfer {
+    /// Takes over what `window` did.
+    ///
+    /// - Precondition: This transfer resolved `window`, and it ran.
+    package mutating func absorb(_ window: borrowing TransferWindow) -> TransferProgress {
+        crc = window.crc
+        if let firstDifference = window.firstDifference {
+            done += UInt32(truncatingIfNeeded: firstDifference)
+            foundDifference = true
+        } else {
+            done += UInt32(truncatingIfNeeded: window.byteCount)
+            guard done == size else { return .continues }
+        }
+        finish()
+        return .finished
+    }
+
+    /// Ends with 0x01, or 0x02 where a predicate was asked for and is false.
+    @inline(__always)
+    mutating func finish() {
+        let isPredicateFalse = checksResult && expectedResult != (foundDifference ? 1 : 0)
+        let hasPredicate = kind == .compare || kind == .comparePattern
+        status = hasPredicate && isPredicateFalse ? .successFalsePredicate : .success
+    }
+}
+
+// MARK: At the end
+
+extension Transfer {
+    /// The record of a transfer that has ended: `resolve` or `absorb` said so. Bytes Completed is as in dsa-device §2.4.
+    package func completionRecord() -> CompletionRecord {
+        precondition(status != .none, "the transfer has not ended")
+        var record = CompletionRecord(status: status)
+        switch status {
+        case .success, .successFalsePredicate:
+            if foundDifference {
+                record.result = 1
+                record.bytesCompleted = done
+            }
+            if kind.computesCRC { record.crcValue = crc }
+        case .pageFault:
+            record.faultAddress = faultAddress
+            record.faultWasWrite = faultWasWrite
+            record.bytesCompleted = done
+            record.result = isBackward ? 1 : 0
+            if kind.computesCRC { record.crcValue = crc }
+        default:
+            // 0x20 to 0x22: whatever else the record could say is undefined.
+            break
+        }
+        return record
+    }
+}

@@ -1,0 +1,66 @@
+import PCIe
+
+/// Decodes a completion record into named fields (DSA 3.0 §8.2).
+package enum CompletionRecordText {
+    /// The fields of `record` that mean something for its status and, where it is known, the operation.
+    package static func fields(of record: CompletionRecord, for opcode: Opcode?) -> [FieldText] {
+        let status = record.status
+        var fields = [
+            FieldText(
+                "Status", bytes: 0...0, value: hexadecimal(UInt64(status.rawValue), digits: 2),
+                meaning: status.meaning ?? "undefined")
+        ]
+        guard status != .none else { return fields }
+        if status.isPageFault {
+            fields.append(
+                FieldText(
+                    "R/W", bytes: 0...0, value: record.faultWasWrite ? "1" : "0",
+                    meaning: record.faultWasWrite ? "the faulting access was a write" : "the faulting access was a read"
+                ))
+        }
+        fields.append(
+            FieldText("Result", bytes: 1...1, value: String(record.result), meaning: result(of: record, for: opcode)))
+        fields.append(
+            FieldText(
+                opcode == .batch ? "Descriptors Completed" : "Bytes Completed", bytes: 4...7,
+                value: String(record.bytesCompleted), meaning: completed(of: record, for: opcode)))
+        if status.isPageFault {
+            fields.append(
+                FieldText("Fault Address", bytes: 8...15, value: hexadecimal(record.faultAddress.rawValue)))
+        }
+        if status == .invalidFlags {
+            fields.append(
+                FieldText(
+                    "Invalid Flags", bytes: 16...18, value: hexadecimal(UInt64(record.invalidFlags.rawValue), digits: 6),
+                    meaning: record.invalidFlags.names(for: opcode ?? .noOp).joined(separator: ", ")))
+        } else if opcode == .crcGeneration || opcode == .copyWithCRC {
+            fields.append(
+                FieldText("CRC Value", bytes: 16...19, value: hexadecimal(UInt64(record.crcValue), digits: 8)))
+        }
+        return fields
+    }
+
+    private static func result(of record: CompletionRecord, for opcode: Opcode?) -> String {
+        switch (opcode, record.result) {
+        case (.compare, 0), (.comparePattern, 0), (.createDeltaRecord, 0): "equal"
+        case (.compare, 1), (.comparePattern, 1): "different"
+        case (.createDeltaRecord, 1): "different; the delta record is complete"
+        case (.createDeltaRecord, 2): "different; the delta record is full"
+        case (.memoryMove, 0) where record.status.isPageFault: "Bytes Completed counts from the start"
+        case (.memoryMove, 1) where record.status.isPageFault: "Bytes Completed counts from the end"
+        default: ""
+        }
+    }
+
+    private static func completed(of record: CompletionRecord, for opcode: Opcode?) -> String {
+        switch opcode {
+        case .compare, .comparePattern:
+            if !record.status.isPageFault, record.result == 1 { return "offset of the first difference" }
+        case .batch:
+            return "members processed"
+        default:
+            break
+        }
+        return record.status == .success && record.bytesCompleted == 0 ? "0 stands for all" : ""
+    }
+}
