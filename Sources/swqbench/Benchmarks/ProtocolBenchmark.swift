@@ -42,6 +42,7 @@ struct ProtocolBenchmark: Benchmark {
                 peer.add(try sets.run(server: redis.process, plan: context.plan))
             }
         }
+        try Self.checkTotals(of: daemon, completed: own.completedInAll)
         try daemon.process.stop()
         try redis.process.stop()
         let note =
@@ -54,11 +55,29 @@ struct ProtocolBenchmark: Benchmark {
             target: shape.target, counts: own.acceptedShare >= Self.acceptedShareMin, note: note)
     }
 
+    /// The daemon must have counted what the load generator did: every accepted descriptor completed, none twice.
+    private static func checkTotals(of daemon: Daemon, completed: UInt64) throws {
+        let totals = try daemon.connect().execute("query-status", [:], returning: Totals.self)
+        guard totals.accepted.value == completed, totals.completed.value == completed, totals.abandoned.value == 0
+        else {
+            throw BenchError(
+                "\(completed) completion records, but swqd counts \(totals.accepted.value) accepted, "
+                    + "\(totals.completed.value) completed, \(totals.abandoned.value) abandoned")
+        }
+    }
+
+    private struct Totals: Decodable {
+        let accepted: WireCount
+        let completed: WireCount
+        let abandoned: WireCount
+    }
+
     /// What all runs of a side came to.
     private struct Tally {
         private var completed: UInt64 = 0
         private var retried: UInt64 = 0
         private var late: UInt64 = 0
+        private(set) var completedInAll: UInt64 = 0
         private(set) var serverNanoseconds = Samples()
 
         /// Adds a run and returns its rate in thousands.
@@ -66,6 +85,7 @@ struct ProtocolBenchmark: Benchmark {
             completed += result.completed
             retried += result.retried
             late += result.late
+            completedInAll += result.completedInAll
             serverNanoseconds.append(result.serverNanoseconds)
             return result.rate / 1000
         }

@@ -85,16 +85,3 @@ final class MonitorConnection {
         let desc: String
     }
 }
-
-/// An address on the wire.
-struct WireAddress: Decodable {
-    let value: UInt64
-
-    init(from decoder: any Decoder) throws {
-        let text = try decoder.singleValueContainer().decode(String.self)
-        guard text.hasPrefix("0x"), let value = UInt64(text.dropFirst(2), radix: 16) else {
-            throw BenchError("\(text) is no address")
-        }
-        self.value = value
-    }
-}
