@@ -42,8 +42,10 @@ import Testing
         #expect(box.value.load(ordering: .relaxed) == 42)
     }
 
-    @Test(arguments: zip(["engine-0", "a name of twenty ch"], ["engine-0", "a name of twent"]))
-    func `A thread has the first 15 bytes of its name`(_ name: String, _ kept: String) throws {
+    @Test(
+        arguments: zip(
+            ["engine-0", "a name of twenty ch", "fourteen bytesé"], ["engine-0", "a name of twent", "fourteen bytes"]))
+    func `A thread has the characters of its name that fit into 15 bytes`(_ name: String, _ kept: String) throws {
         let box = Box()
         let expected = Array(kept.utf8)[...]
         let thread = try ThreadHandle(name: name) {

@@ -39,18 +39,19 @@ import Testing
         #expect(memory.byteCount == PageSize.byteCount)
     }
 
-    @Test(arguments: [
-        (MemorySeals.grow, PageSize.byteCount, SharedMemoryError.notSealedAgainstShrinking),
-        ([], PageSize.byteCount, .notSealedAgainstShrinking),
-        ([.shrink, .write], PageSize.byteCount, .sealedAgainstWriting),
-        ([.shrink, .futureWrite], PageSize.byteCount, .sealedAgainstWriting),
-        (.shrink, 0, .empty),
-        (.shrink, 100, .notPageMultiple(byteCount: 100, pageByteCount: PageSize.byteCount)),
-        (
-            .shrink, 9 * PageSize.byteCount,
-            .tooLarge(byteCount: 9 * PageSize.byteCount, byteCountMax: 8 * PageSize.byteCount)
-        ),
-    ] as [(MemorySeals, Int, SharedMemoryError)])
+    @Test(
+        arguments: [
+            (MemorySeals.grow, PageSize.byteCount, SharedMemoryError.notSealedAgainstShrinking),
+            ([], PageSize.byteCount, .notSealedAgainstShrinking),
+            ([.shrink, .write], PageSize.byteCount, .sealedAgainstWriting),
+            ([.shrink, .futureWrite], PageSize.byteCount, .sealedAgainstWriting),
+            (.shrink, 0, .empty),
+            (.shrink, 100, .notPageMultiple(byteCount: 100, pageByteCount: PageSize.byteCount)),
+            (
+                .shrink, 9 * PageSize.byteCount,
+                .tooLarge(byteCount: 9 * PageSize.byteCount, byteCountMax: 8 * PageSize.byteCount)
+            ),
+        ] as [(MemorySeals, Int, SharedMemoryError)])
     func `A memfd that breaks a rule is refused by its name`(
         _ seals: MemorySeals, _ byteCount: Int, _ error: SharedMemoryError
     ) throws {
@@ -142,16 +143,16 @@ import Testing
         #expect(throws: SystemError.self) { _ = try MemoryMapping.anonymous(byteCount: 1 << 60) }
     }
 
+    /// The kernel refuses F_SEAL_WRITE as long as anybody has the file mapped for writing.
     @Test func `Pages are unmapped when the value ends`() throws {
-        let address: UnsafeMutableRawPointer
+        let file = try MemoryFile.create(name: "mapped", byteCount: PageSize.byteCount, seals: .shrink)
         do {
-            let mapping = try MemoryMapping.anonymous(byteCount: PageSize.byteCount)
-            unsafe address = mapping.baseAddress
-            #expect(unsafe msync(address, PageSize.byteCount, MS_ASYNC) == 0)
-            withExtendedLifetime(mapping.byteCount) {}
+            let mapping = try SharedMemory.adopt(file.duplicate(), byteCountMax: .max).map()
+            #expect(throws: SystemError(operation: "fcntl F_ADD_SEALS", code: EBUSY)) {
+                try MemoryFile.add(.write, to: file)
+            }
+            _ = consume mapping
         }
-        // Another thread may map something there at once: only an address that stays free proves anything.
-        let result = unsafe msync(address, PageSize.byteCount, MS_ASYNC)
-        #expect(result == -1)
+        try MemoryFile.add(.write, to: file)
     }
 }

@@ -81,7 +81,9 @@ import Testing
 }
 
 @Suite struct `Socket activation` {
-    private static func environment(count: String, names: String? = nil, process: ProcessID = .current) -> [String: String] {
+    private static func environment(
+        count: String, names: String? = nil, process: ProcessID = .current
+    ) -> [String: String] {
         var environment = ["LISTEN_PID": process.description, "LISTEN_FDS": count]
         environment["LISTEN_FDNAMES"] = names
         return environment
@@ -131,12 +133,19 @@ import Testing
     }
 
     @Test(arguments: ["many", "-1", "2147483647", "1 "]) func `A malformed count is refused`(_ count: String) {
-        #expect(throws: ListenError.inherited(descriptor: 3, reason: .malformedCount(count))) {
+        #expect(throws: ListenError.inherited(descriptor: 3, reason: .malformedVariable("LISTEN_FDS=\(count)"))) {
             try Listener.inherited(environment: Self.environment(count: count))
         }
     }
 
-    @Test(arguments: Unservable.allCases) func `A descriptor that cannot be served is refused`(_ kind: Unservable) throws {
+    @Test func `A malformed process number is refused`() {
+        #expect(throws: ListenError.inherited(descriptor: 3, reason: .malformedVariable("LISTEN_PID=me"))) {
+            try Listener.inherited(environment: ["LISTEN_PID": "me", "LISTEN_FDS": "1"])
+        }
+    }
+
+    @Test(arguments: Unservable.allCases)
+    func `A descriptor that cannot be served is refused`(_ kind: Unservable) throws {
         let descriptor = try kind.make()
         let number = descriptor.rawValue
         #expect(throws: ListenError.inherited(descriptor: number, reason: kind.reason)) {

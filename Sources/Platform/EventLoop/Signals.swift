@@ -23,8 +23,8 @@ package struct ReceivedSignal: Hashable, Sendable {
 /// Signals as something to read (signalfd), instead of handlers that interrupt.
 ///
 /// Creating it blocks the signals in the calling thread, so it comes before any other thread: those inherit the mask,
-/// and a thread that did not would still be killed. They stay blocked when this value ends. SIGPIPE is ignored for good:
-/// a write to a connection that went away is an error to return, not a reason to die.
+/// and a thread that did not would still be killed. They stay blocked when this value ends. SIGPIPE is ignored for
+/// good: a write to a connection that went away is an error to return, not a reason to die.
 package struct Signals: ~Copyable, Sendable {
     /// Readable while a signal waits.
     package let descriptor: OwnedFD

@@ -15,7 +15,8 @@ package enum MemoryFile {
         return descriptor
     }
 
-    /// Adds seals. EINVAL when the file is not a memfd, EPERM when it is sealed against that or opened for reading only.
+    /// Adds seals. EINVAL when the file is not a memfd, EPERM when it is sealed against that or opened for reading
+    /// only.
     package static func add(_ seals: MemorySeals, to descriptor: borrowing OwnedFD) throws(SystemError) {
         guard platform_seals_add(descriptor.rawValue, seals.rawValue) == 0 else { throw .last("fcntl F_ADD_SEALS") }
     }

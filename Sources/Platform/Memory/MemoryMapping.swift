@@ -54,7 +54,8 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
         unsafe UnsafeMutableRawBufferPointer(start: baseAddress, count: byteCount)
     }
 
-    /// Advises the kernel about the pages of `range`, in bytes from the start; both ends are multiples of the page size.
+    /// Advises the kernel about the pages of `range`, in bytes from the start; both ends are multiples of the page
+    /// size.
     package func advise(_ advice: Advice, range: Range<Int>) throws(SystemError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "the range lies in the mapping")
         let isAligned = (range.lowerBound | range.upperBound).isMultiple(of: PageSize.byteCount)

@@ -9,7 +9,8 @@ package struct SharedMemory: ~Copyable, Sendable {
     /// The size in bytes: at least one page, a multiple of ``PageSize/byteCount``, and never less from now on.
     package let byteCount: Int
 
-    /// Makes memory of `byteCount` zero bytes that nobody can resize or seal further. It counts only once it is touched.
+    /// Makes memory of `byteCount` zero bytes that nobody can resize or seal further. It counts only once it is
+    /// touched.
     package static func create(name: String, byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
         try check(byteCount: byteCount, max: .max)
         do {
@@ -20,8 +21,8 @@ package struct SharedMemory: ~Copyable, Sendable {
         }
     }
 
-    /// Takes over a descriptor that a client passed, if it is memory that the client cannot turn against this process. In
-    /// case of an error the descriptor is closed.
+    /// Takes over a descriptor that a client passed, if it is memory that the client cannot turn against this process.
+    /// In case of an error the descriptor is closed.
     package static func adopt(
         _ descriptor: consuming OwnedFD, byteCountMax: Int
     ) throws(SharedMemoryError) -> SharedMemory {

@@ -8,8 +8,11 @@ package enum ProcessEnvironment {
         var variables: [String: String] = [:]
         guard var entry = unsafe platform_environment() else { return variables }
         while let text = unsafe entry.pointee {
-            let pair = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            if pair.count == 2, variables[String(pair[0])] == nil { variables[String(pair[0])] = String(pair[1]) }
+            let assignment = unsafe String(cString: text)
+            if let equals = assignment.firstIndex(of: "=") {
+                let name = String(assignment[..<equals])
+                if variables[name] == nil { variables[name] = String(assignment[assignment.index(after: equals)...]) }
+            }
             unsafe entry += 1
         }
         return variables

@@ -13,8 +13,8 @@ package struct ProcessHandle: ~Copyable, Sendable {
 
     /// Opens a running process, or one that exited and was not waited for. ESRCH when there is none.
     ///
-    /// Between learning the number and this call the process may have gone and its number may belong to another; for the
-    /// peer of a socket, ``StreamSocket/peerProcess()`` has no such gap where the kernel can tell.
+    /// Between learning the number and this call the process may have gone and its number may belong to another; for
+    /// the peer of a socket, ``StreamSocket/peerProcess()`` has no such gap where the kernel can tell.
     package init(_ process: ProcessID) throws(SystemError) {
         let number = platform_pidfd_open(process.rawValue)
         guard number >= 0 else { throw .last("pidfd_open", process.description) }

@@ -3,17 +3,21 @@ internal import Synchronization
 
 /// A thread of the operating system that runs one closure.
 ///
-/// It takes no signals (they belong to the thread that reads ``Signals``). A handle that ends without ``join()`` lets its
-/// thread run on.
+/// It takes no signals (they belong to the thread that reads ``Signals``). A handle that ends without ``join()`` lets
+/// its thread run on.
 package final class ThreadHandle: Sendable {
+    /// The longest name the kernel keeps (TASK_COMM_LEN less its NUL).
+    package static let nameByteCountMax = 15
+
     private let thread: UInt
     private let isJoined = Atomic<Bool>(false)
 
-    /// Starts a thread. The kernel keeps 15 bytes of `name`; `stackByteCount` `nil` is the default size.
+    /// Starts a thread. The kernel knows it by the characters of `name` that fit into ``nameByteCountMax``;
+    /// `stackByteCount` `nil` is the default size.
     package init(
         name: String, stackByteCount: Int? = nil, body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        let start = unsafe Unmanaged.passRetained(ThreadStart(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body))
+        let start = unsafe Unmanaged.passRetained(ThreadStart(name: Self.kept(of: name), body: body))
         var thread: UInt = 0
         let result = unsafe platform_thread_start(
             &thread, stackByteCount ?? 0,
@@ -39,6 +43,12 @@ package final class ThreadHandle: Sendable {
         precondition(!wasJoined, "a thread is joined once")
         let result = platform_thread_join(thread)
         precondition(result == 0, "a thread does not join itself")
+    }
+
+    private static func kept(of name: String) -> String {
+        var kept = name
+        while kept.utf8.count > nameByteCountMax { kept.removeLast() }
+        return kept
     }
 }
 

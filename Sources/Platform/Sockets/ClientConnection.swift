@@ -54,7 +54,8 @@ package struct ClientConnection: ~Copyable, Sendable {
         return ClientConnection(adopting: StreamSocket(adopting: descriptor), lineByteCountMax: lineByteCountMax)
     }
 
-    /// Makes every later wait for the server end with ``ClientConnectionError/timedOut`` after so long; 0 waits for ever.
+    /// Makes every later wait for the server end with ``ClientConnectionError/timedOut`` after so long; 0 waits for
+    /// ever.
     package func setReceiveTimeout(milliseconds: UInt32) throws(ClientConnectionError) {
         guard platform_receive_timeout(socket.descriptor.rawValue, milliseconds) == 0 else {
             throw .system(.last("setsockopt SO_RCVTIMEO"))

@@ -14,8 +14,8 @@ package enum ListenError: Error, Hashable, Sendable {
 
 /// What is wrong with a socket that was handed over.
 package enum InheritedSocketFault: Error, Hashable, Sendable {
-    /// LISTEN_FDS is not a number, or names descriptors that cannot exist.
-    case malformedCount(String)
+    /// LISTEN_PID is not a number, or LISTEN_FDS is none or too large; the assignment as it stands.
+    case malformedVariable(String)
     /// Not a stream socket (`ListenStream=`).
     case notAStream
     /// Not a listening socket (`Accept=yes` passes connections).
@@ -50,7 +50,7 @@ extension ListenError: CustomStringConvertible {
 extension InheritedSocketFault: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .malformedCount(let text): "cannot be counted: LISTEN_FDS is \"\(text)\""
+        case .malformedVariable(let assignment): "is announced by a malformed variable: \(assignment)"
         case .notAStream: "is not a stream socket (ListenStream=)"
         case .notListening: "does not listen (Accept=yes is not supported)"
         case .unknownFamily: "is neither a Unix nor an IP socket"

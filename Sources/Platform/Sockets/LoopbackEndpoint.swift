@@ -22,7 +22,8 @@ package struct LoopbackEndpoint: Hashable, Sendable, CustomStringConvertible {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { throw .malformedEndpoint(text) }
         let host = text[..<colon]
         let digits = text[text.index(after: colon)...]
-        let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let decimals = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { decimals.contains($0) }
         // "::1" without brackets: its last group would be read as the port.
         guard isNumber, !host.isEmpty, host.hasPrefix("[") == host.hasSuffix("]"),
             host.hasPrefix("[") || !host.contains(":")

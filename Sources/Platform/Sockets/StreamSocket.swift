@@ -60,7 +60,8 @@ package struct StreamSocket: ~Copyable, Sendable {
     }
 
     /// Writes as much of `buffer` as there is room for. A duplicate of `attachment` travels with its first byte, so
-    /// after ``WriteOutcome/bytes(_:)`` it is under way and the rest goes without it. At least 1 byte; Unix sockets only.
+    /// after ``WriteOutcome/bytes(_:)`` it is under way and the rest goes without it. At least 1 byte; Unix sockets
+    /// only.
     package func write(_ buffer: UnsafeRawBufferPointer, attaching attachment: borrowing OwnedFD) -> WriteOutcome {
         var number = attachment.rawValue
         return unsafe send(buffer, descriptors: &number, count: 1)

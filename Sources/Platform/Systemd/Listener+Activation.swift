@@ -11,17 +11,19 @@ extension Listener {
     /// Takes over the sockets that the service manager opened (sd_listen_fds_with_names(3)), each once: call
     /// ``ProcessEnvironment/remove(_:)`` with ``activationVariableNames`` afterwards.
     ///
-    /// Empty when LISTEN_FDS is not set or LISTEN_PID means another process. Each must be a listening stream socket, Unix or
-    /// loopback. A name that LISTEN_FDNAMES does not give is `"unknown"`.
+    /// Empty when LISTEN_FDS is not set or LISTEN_PID means another process. Each must be a listening stream socket,
+    /// Unix or loopback. A name that LISTEN_FDNAMES does not give is `"unknown"`.
     package static func inherited(
         environment: [String: String], process: ProcessID = .current,
         firstDescriptor: Int32 = activationFirstDescriptor
     ) throws(ListenError) -> [Listener] {
-        guard let owner = environment["LISTEN_PID"], Int32(owner) == process.rawValue,
-            let text = environment["LISTEN_FDS"]
-        else { return [] }
-        guard let count = Int32(text), count >= 0, count <= Int32.max - firstDescriptor else {
-            throw .inherited(descriptor: firstDescriptor, reason: .malformedCount(text))
+        guard let owner = environment["LISTEN_PID"], let text = environment["LISTEN_FDS"] else { return [] }
+        guard let ownerNumber = Int32(owner) else {
+            throw .inherited(descriptor: firstDescriptor, reason: .malformedVariable("LISTEN_PID=\(owner)"))
+        }
+        guard ownerNumber == process.rawValue else { return [] }
+        guard let count = Int32(text), (0...Int32.max - firstDescriptor).contains(count) else {
+            throw .inherited(descriptor: firstDescriptor, reason: .malformedVariable("LISTEN_FDS=\(text)"))
         }
         let names = (environment["LISTEN_FDNAMES"] ?? "").split(separator: ":", omittingEmptySubsequences: false)
         var listeners: [Listener] = []

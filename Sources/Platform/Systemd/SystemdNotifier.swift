@@ -24,8 +24,8 @@ package struct SystemdNotifier: ~Copyable, Sendable {
 
     private let socket: OwnedFD
 
-    /// The notifier for NOTIFY_SOCKET, a path or an abstract name with a leading `@`; `nil` when the variable is not set.
-    /// EAFNOSUPPORT for any other kind of address.
+    /// The notifier for NOTIFY_SOCKET, a path or an abstract name with a leading `@`; `nil` when the variable is not
+    /// set. EAFNOSUPPORT for any other kind of address.
     package init?(environment: [String: String]) throws(SystemError) {
         guard let address = environment["NOTIFY_SOCKET"], !address.isEmpty else { return nil }
         try self.init(address: address)

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The service manager's demand for signs of life (sd_watchdog_enabled(3)).
 package struct Watchdog: Hashable, Sendable {
     /// Without a ``SystemdNotifier/Message/watchdog`` for so long the manager kills the service. Positive.
@@ -26,6 +28,6 @@ package struct Watchdog: Hashable, Sendable {
     private static let timeoutMicrosecondsMax: UInt64 = 100 * 366 * 86_400 * 1_000_000
 
     private static func invalid(_ assignment: String) -> SystemError {
-        SystemError(operation: "watchdog", code: 22, context: assignment)
+        SystemError(operation: "watchdog", code: EINVAL, context: assignment)
     }
 }
