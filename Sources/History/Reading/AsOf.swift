@@ -6,15 +6,32 @@ internal import GRDB
 /// one step in the index, and then its end is tested. (A search for intervals that contain the time would walk over
 /// all that ended before it.)
 enum AsOf {
+    /// Arguments: IOASID, time.
+    static let ownershipSQL = """
+        SELECT \(Columns.binding) FROM binding WHERE bound_sequence = (
+            SELECT bound_sequence FROM binding WHERE ioasid = ? AND bound_time <= ? ORDER BY bound_time DESC LIMIT 1)
+        """
+
+    /// Arguments by name: `holder` (a value of `column`), `after` (an IOASID), `time`, `limit`.
+    static func holdingsSQL(column: String) -> String {
+        """
+        WITH RECURSIVE held(held_ioasid) AS (
+            SELECT min(ioasid) FROM binding WHERE \(column) = :holder AND ioasid > :after
+            UNION ALL
+            SELECT (SELECT min(ioasid) FROM binding WHERE \(column) = :holder AND ioasid > held_ioasid)
+            FROM held WHERE held_ioasid IS NOT NULL)
+        SELECT \(Columns.binding) FROM held CROSS JOIN binding
+        WHERE bound_sequence = (
+            SELECT bound_sequence FROM binding
+            WHERE \(column) = :holder AND ioasid = held_ioasid AND bound_time <= :time
+            ORDER BY bound_time DESC LIMIT 1)
+            AND (unbound_time IS NULL OR unbound_time > :time)
+        LIMIT :limit
+        """
+    }
+
     static func ownership(_ db: Database, ioasid: UInt32, at time: HistoryTime) throws -> HistoryOwnership {
-        let row = try Row.fetchOne(
-            db,
-            sql: """
-                SELECT \(Columns.binding) FROM binding WHERE bound_sequence = (
-                    SELECT bound_sequence FROM binding WHERE ioasid = ? AND bound_time <= ?
-                    ORDER BY bound_time DESC LIMIT 1)
-                """,
-            arguments: [ioasid, time.nanoseconds])
+        let row = try Row.fetchOne(db, sql: ownershipSQL, arguments: [ioasid, time.nanoseconds])
         if let binding = try row.map(BindingRow.init) {
             if let gap = binding.gap, gap.contains(time) { return .unknown(gap, candidate: binding) }
             if binding.unbound.map({ time < $0.time }) ?? true { return .bound(binding) }
@@ -38,20 +55,7 @@ enum AsOf {
             }
         let rows = try Row.fetchCursor(
             db,
-            sql: """
-                WITH RECURSIVE held(ioasid) AS (
-                    SELECT min(ioasid) FROM binding WHERE \(column) = :holder AND ioasid > :after
-                    UNION ALL
-                    SELECT (SELECT min(ioasid) FROM binding WHERE \(column) = :holder AND ioasid > held.ioasid)
-                    FROM held WHERE held.ioasid IS NOT NULL)
-                SELECT \(Columns.binding.split(separator: ", ").map { "b.\($0)" }.joined(separator: ", "))
-                FROM held JOIN binding b ON b.bound_sequence = (
-                    SELECT bound_sequence FROM binding
-                    WHERE \(column) = :holder AND ioasid = held.ioasid AND bound_time <= :time
-                    ORDER BY bound_time DESC LIMIT 1)
-                WHERE b.unbound_time IS NULL OR b.unbound_time > :time
-                LIMIT :limit
-                """,
+            sql: holdingsSQL(column: column),
             arguments: [
                 "holder": value, "after": after.map { Int64($0) } ?? -1, "time": time.nanoseconds, "limit": limit,
             ])

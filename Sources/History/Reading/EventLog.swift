@@ -10,8 +10,9 @@ struct EventLog {
 
     /// `nil` if there is no event.
     init?(_ db: Database) throws {
-        guard let row = try Row.fetchOne(
-            db, sql: "SELECT (SELECT min(sequence) FROM event), (SELECT max(sequence) FROM event)"),
+        guard
+            let row = try Row.fetchOne(
+                db, sql: "SELECT (SELECT min(sequence) FROM event), (SELECT max(sequence) FROM event)"),
             let first = row[0] as Int64?, let last = row[1] as Int64?
         else { return nil }
         sequences = first...last

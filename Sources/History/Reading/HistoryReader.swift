@@ -11,13 +11,14 @@ package final class HistoryReader: Sendable {
     /// Pieces of work that may wait in ``perform(_:)``.
     package static let waitingMax = 1024
 
-    private let connection: DatabaseQueue
+    /// `nil` once closed: GRDB does not survive a read on a closed connection.
+    private let connection: Mutex<DatabaseQueue?>
     private let path: String
     private let thread = DispatchQueue(label: "swqd.history.query")
     private let waiting = Mutex(0)
 
     init(connection: DatabaseQueue, path: String) {
-        self.connection = connection
+        self.connection = Mutex(connection)
         self.path = path
     }
 
@@ -95,8 +96,10 @@ package final class HistoryReader: Sendable {
     package func daemonRuns(_ page: HistoryPage = HistoryPage()) throws(HistoryError) -> [DaemonRunRow] {
         try read { db in
             let (clause, arguments) = Conditions().clause(page, by: "id")
-            return try Row.fetchAll(db, sql: "SELECT \(Columns.daemonRun) FROM daemon_run \(clause)", arguments: arguments)
-                .map(DaemonRunRow.init)
+            return try Row.fetchAll(
+                db, sql: "SELECT \(Columns.daemonRun) FROM daemon_run \(clause)", arguments: arguments
+            )
+            .map(DaemonRunRow.init)
         }
     }
 
@@ -117,15 +120,18 @@ package final class HistoryReader: Sendable {
     /// Waits for the work given to ``perform(_:)``, then closes the connection.
     func close() throws {
         thread.sync {}
-        try connection.close()
+        try connection.withLock { connection in
+            try connection?.close()
+            connection = nil
+        }
     }
 
-    private func read<Value>(_ body: (Database) throws -> Value) throws(HistoryError) -> Value {
+    private func read<Value: Sendable>(_ body: (Database) throws -> Value) throws(HistoryError) -> Value {
         do {
-            return try connection.read(body)
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_MISUSE {
-            // What GRDB answers on a closed connection.
-            throw HistoryError.closed
+            return try connection.withLock { connection in
+                guard let connection else { throw HistoryError.closed }
+                return try connection.read(body)
+            }
         } catch {
             throw HistoryError(error, path: path)
         }

@@ -5,15 +5,18 @@ enum Columns {
     private static let subject =
         "ioasid, guest_pasid, ioasid_set, vm, device_rid, process, uid, pid, connection"
     static let event = subject + ", sequence, time, wall_time, kind, cause, bound_sequence, daemon_run"
-    static let binding = subject + """
-        , bound_sequence, bound_time, bound_wall_time, bind_cause, unbound_sequence, unbound_time, unbound_wall_time, \
-        unbind_cause, last_alive_time, daemon_run
-        """
+    static let binding =
+        subject + """
+            , bound_sequence, bound_time, bound_wall_time, bind_cause, unbound_sequence, unbound_time, unbound_wall_time, \
+            unbind_cause, last_alive_time, daemon_run
+            """
     static let daemonRun = "id, start_time, durability, last_alive_time, clean_stop_time, restart_time"
 }
 
 /// Reads one column; a value that the schema does not allow means a damaged file.
-private func decode<Value: DatabaseValueConvertible>(_ row: Row, _ column: Int, as: Value.Type = Value.self) throws -> Value {
+private func decode<Value: DatabaseValueConvertible>(
+    _ row: Row, _ column: Int, as: Value.Type = Value.self
+) throws -> Value {
     guard let value = Value.fromDatabaseValue(row[column]) else {
         throw SQLiteFailure(
             code: ResultCode.SQLITE_CORRUPT.rawValue,

@@ -9,10 +9,6 @@ struct HistoryClock {
     /// The latest effective time given out.
     private(set) var latest: HistoryTime
 
-    init(latest: HistoryTime) {
-        self.latest = latest
-    }
-
     /// The effective time of an event that happens at `wall`.
     mutating func stamp(_ wall: HistoryTime) -> HistoryTime {
         latest = max(latest.advanced(byNanoseconds: 1), wall)

@@ -70,6 +70,12 @@ package final class HistoryStore: Sendable {
     /// until the next opening, and events still queued are refused.
     deinit {
         writer.abandon()
+        do {
+            try reader.close()
+            try connection.close()
+        } catch {
+            // Nobody is left to tell. What is not closed here is closed with the last reference to the connection.
+        }
     }
 
     /// Writes what is queued, unbinds what is still open with cause `daemonStop`, marks the run as cleanly stopped and
@@ -94,6 +100,8 @@ package final class HistoryStore: Sendable {
         var configuration = Configuration()
         configuration.label = "swqd.history.writer"
         configuration.foreignKeysEnabled = false
+        // The writer begins and ends its transactions itself, in statements that GRDB does not watch.
+        configuration.allowsUnsafeTransactions = true
         configuration.busyMode = .timeout(lockTimeoutSeconds)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try HistorySchema.refuseForeign(queue, path: path)

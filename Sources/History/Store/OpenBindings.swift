@@ -2,11 +2,12 @@ internal import GRDB
 
 /// The bindings that are open, all at once: found by the partial index `binding_open`, however long the history is.
 enum OpenBindings {
+    static let allSQL = "SELECT ioasid, bound_sequence FROM binding WHERE unbound_sequence IS NULL"
+
     /// The open intervals: IOASID to the sequence of its bind.
     static func all(_ db: Database) throws -> [UInt32: Int64] {
         var open: [UInt32: Int64] = [:]
-        let rows = try Row.fetchCursor(
-            db, sql: "SELECT ioasid, bound_sequence FROM binding WHERE unbound_sequence IS NULL")
+        let rows = try Row.fetchCursor(db, sql: allSQL)
         while let row = try rows.next() {
             open[row[0]] = row[1]
         }

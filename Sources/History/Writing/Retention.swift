@@ -44,8 +44,8 @@ enum Retention {
         return first > log.sequences.lowerBound ? first : nil
     }
 
-    /// Removes at most one slice of the events before `firstKept`, the bindings they ended, and runs that no event
-    /// is left of, in one transaction.
+    /// Removes at most one slice of the events before `firstKept`, the bindings they ended, and runs that ended
+    /// before all that is left, in one transaction.
     static func removeSlice(_ db: Database, before firstKept: Int64) throws -> Removed {
         var removed = Removed()
         try db.inTransaction(.immediate) {
@@ -60,10 +60,12 @@ enum Retention {
             removed.bindings = UInt64(db.changesCount)
             try db.execute(sql: "DELETE FROM event WHERE sequence < ?", arguments: [end])
             removed.events = UInt64(db.changesCount)
+            // The run before that of the oldest event stays: the oldest event may be one that closed, at the restart,
+            // what that run had left open, and so lie in the gap that only that run's row tells of.
             try db.execute(
                 sql: """
                     DELETE FROM daemon_run
-                    WHERE id < (SELECT daemon_run FROM event ORDER BY sequence LIMIT 1)
+                    WHERE id < (SELECT daemon_run FROM event ORDER BY sequence LIMIT 1) - 1
                     """)
             return .commit
         }
