@@ -60,7 +60,7 @@ package struct Descriptor: Hashable, Sendable, BitwiseCopyable {
             case 7: word7
             default: preconditionFailure("a descriptor has bytes 0 to 63")
             }
-        return UInt8(truncatingIfNeeded: word >> UInt64(index & 7) * 8)
+        return UInt8(truncatingIfNeeded: word >> (UInt64(index & 7) * 8))
     }
 
     /// Word `index`, 0 to 7: bytes 8 x `index` and the seven after it.
