@@ -1,0 +1,95 @@
+import DSASpec
+import PCIe
+
+/// The operations of the table under test, dsa-device §1.4.
+let emulatedOperations: [Opcode] = [
+    .noOp, .batch, .drain, .memoryMove, .fill, .compare, .comparePattern, .dualcast, .crcGeneration, .copyWithCRC,
+    .cacheFlush,
+]
+
+/// A descriptor of `opcode` that breaks no rule in `context(for:)`: CRAV and RCR, and nothing optional.
+func validDescriptor(_ opcode: Opcode) -> Descriptor {
+    var descriptor = Descriptor()
+    descriptor.opcode = opcode
+    descriptor.flags = [.completionRecordAddressValid, .requestCompletionRecord]
+    descriptor.completionRecordAddress = LinearAddress(rawValue: 0x7000)
+    switch opcode {
+    case .batch:
+        descriptor.descriptorListAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.descriptorCount = 16
+    case .memoryMove, .compare, .copyWithCRC, .dualcast:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.destinationAddress = LinearAddress(rawValue: 0x20_0000)
+        descriptor.transferSize = 4096
+        if opcode == .dualcast { descriptor.destination2Address = LinearAddress(rawValue: 0x30_0000) }
+    case .fill:
+        descriptor.fillPattern = 0x0123_4567_89AB_CDEF
+        descriptor.destinationAddress = LinearAddress(rawValue: 0x20_0000)
+        descriptor.transferSize = 4096
+    case .comparePattern:
+        descriptor.comparePattern = 0x0123_4567_89AB_CDEF
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x20_0000)
+        descriptor.transferSize = 4096
+    case .crcGeneration:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.transferSize = 4096
+    case .cacheFlush:
+        descriptor.destinationAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.transferSize = 4096
+    default:
+        break
+    }
+    return descriptor
+}
+
+extension Descriptor {
+    /// The same descriptor after `change`.
+    func with(_ change: (inout Descriptor) -> Void) -> Descriptor {
+        var copy = self
+        change(&copy)
+        return copy
+    }
+
+    /// The same descriptor with byte `index` replaced.
+    func with(byte index: Int, _ value: UInt8) -> Descriptor {
+        with { descriptor in
+            let shift = UInt64(index % 8 * 8)
+            descriptor[word: index / 8] = descriptor[word: index / 8] & ~(0xFF << shift) | UInt64(value) << shift
+        }
+    }
+}
+
+extension CheckContext {
+    /// The standard context after `change`.
+    static func standard(_ change: (inout CheckContext) -> Void) -> CheckContext {
+        var context = CheckContext.standard
+        change(&context)
+        return context
+    }
+
+    /// Every capability and configuration permits everything: what is refused here is refused by the operation.
+    static var permissive: CheckContext {
+        var context = CheckContext(generalCapabilities: GeneralCapabilities(rawValue: 0x10_0040_915F_FFFF))
+        context.isBlockOnFaultEnabled = true
+        context.areUserInterruptsEnabled = true
+        context.isPrivilegedModeEnabled = true
+        return context
+    }
+}
+
+/// SplitMix64: small, seeded, and the same on every machine.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
+}
