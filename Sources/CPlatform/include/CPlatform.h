@@ -126,8 +126,8 @@ int platform_receive_timeout(int fd, uint32_t milliseconds);
 /// SO_SNDBUF in bytes; the kernel doubles it and keeps its own minimum.
 int platform_send_buffer(int fd, int bytes);
 
-/// recvmsg with MSG_CMSG_CLOEXEC. At most `room` descriptors are installed into `fds`; the kernel closes those in excess
-/// and `truncated` says so.
+/// recvmsg with MSG_CMSG_CLOEXEC. At most `room` descriptors are installed into `fds`; the kernel closes those in
+/// excess and `truncated` says so.
 ssize_t platform_receive(
     int fd, void *buffer, size_t length, int *fds, size_t room, size_t *count, bool *truncated);
 
