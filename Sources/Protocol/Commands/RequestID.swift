@@ -11,7 +11,8 @@ package struct RequestID: Equatable, Sendable {
         bytes = Array(String(number).utf8)
     }
 
-    init(bytes: [UInt8]) {
+    /// An id as its bytes stood in a request.
+    package init(bytes: [UInt8]) {
         self.bytes = bytes
     }
 }
