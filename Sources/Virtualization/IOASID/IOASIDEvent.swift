@@ -1,0 +1,60 @@
+package import PCIe
+
+/// A notification of the IOASID core (virtualization §5.6). Everything in it was captured before anything was cleared.
+package struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
+    package enum Kind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+        /// An IOASID was allocated. To the set's chain.
+        case alloc
+        /// A guest PASID is being attached. To the set's chain.
+        case bind
+        /// A guest PASID is being detached. To the set's chain.
+        case unbind
+        /// An IOASID that others hold references to was freed: clean up and put. To the set's and the global chain.
+        case free
+
+        /// Whether subscribers of the global chain receive it too.
+        package var isGlobal: Bool { self == .free }
+    }
+
+    package let kind: Kind
+    package let id: HostPASID
+    package let set: IOASIDSetID
+    /// The guest PASID concerned; in FREE and UNBIND the one that the IOASID had.
+    package let spid: GuestPASID?
+    /// The private data attached to the IOASID.
+    package let data: UInt64?
+}
+
+/// Events in the order in which the core emitted them, until their owner delivers them.
+///
+/// One queue is filled and emptied over and over without allocation.
+package struct IOASIDEventQueue: Sendable {
+    private var events: ContiguousArray<IOASIDEvent> = []
+    private var head = 0
+
+    package init() {}
+
+    package var count: Int { events.count - head }
+
+    package var isEmpty: Bool { count == 0 }
+
+    package mutating func append(_ event: IOASIDEvent) {
+        events.append(event)
+    }
+
+    /// Removes and returns the oldest event.
+    package mutating func popFirst() -> IOASIDEvent? {
+        guard head < events.count else { return nil }
+        defer {
+            head += 1
+            if head == events.count { removeAll() }
+        }
+        return events[head]
+    }
+
+    /// Forgets all events; the memory stays for the next ones.
+    package mutating func removeAll() {
+        events.removeAll(keepingCapacity: true)
+        head = 0
+    }
+}

@@ -1,0 +1,29 @@
+/// The name of an IOASID set. A set that has ended leaves a name that no later set gets.
+package struct IOASIDSetID: Hashable, Sendable, BitwiseCopyable {
+    let index: UInt32
+    let generation: UInt32
+
+    /// One number for both halves: for display and for records.
+    package var rawValue: UInt64 { UInt64(generation) << 32 | UInt64(index) }
+}
+
+/// Who owns an IOASID set, and how others find it (virtualization §5.1).
+package enum IOASIDSetToken: Hashable, Sendable, BitwiseCopyable {
+    /// NULL, type 1: a set without a token, known only by its ``IOASIDSetID``.
+    case null
+    /// MM, type 2: the set of the process address space that `token` names; subsystems which serve the same process
+    /// find it by the token. Never 0.
+    case mm(UInt64)
+}
+
+/// What the space knows about one IOASID set.
+package struct IOASIDSetDescription: Hashable, Sendable {
+    package let id: IOASIDSetID
+    package let token: IOASIDSetToken
+    /// How many IOASIDs the set may have.
+    package let quota: UInt32
+    /// How many it has, free-pending ones included.
+    package let count: UInt32
+    /// How many users keep the set; 0 while it only waits for its last free-pending IOASID.
+    package let referenceCount: UInt32
+}

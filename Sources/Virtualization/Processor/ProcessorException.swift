@@ -1,0 +1,89 @@
+package import PCIe
+
+/// What a logical processor raises instead of completing an instruction. No state has changed but what the exception
+/// itself records.
+package enum ProcessorException: Hashable, Sendable, BitwiseCopyable {
+    /// #UD, vector 6.
+    case invalidOpcode(InvalidOpcodeCause)
+    /// #GP(0), vector 13. The cause is the model's explanation: hardware reports error code 0 for all of them.
+    case generalProtection(GeneralProtectionCause)
+    /// #PF, vector 14. `address` is what CR2 receives.
+    case pageFault(address: LinearAddress, code: PageFaultErrorCode)
+
+    /// The interrupt vector, 6, 13 or 14.
+    package var vector: UInt8 {
+        switch self {
+        case .invalidOpcode: 6
+        case .generalProtection: 13
+        case .pageFault: 14
+        }
+    }
+
+    /// The error code that the handler finds on its stack; `nil` for an exception without one.
+    package var errorCode: UInt32? {
+        switch self {
+        case .invalidOpcode: nil
+        case .generalProtection: 0
+        case .pageFault(_, let code): code.rawValue
+        }
+    }
+
+    /// The manuals' short name: `#UD`, `#GP(0)` or `#PF`.
+    package var mnemonic: String {
+        switch self {
+        case .invalidOpcode: "#UD"
+        case .generalProtection: "#GP(0)"
+        case .pageFault: "#PF"
+        }
+    }
+}
+
+/// Why an instruction raised #UD.
+package enum InvalidOpcodeCause: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+    /// CPUID does not enumerate the instruction.
+    case notEnumerated
+    /// The instruction has a LOCK prefix.
+    case lockPrefix
+}
+
+/// Why an instruction raised #GP(0).
+package enum GeneralProtectionCause: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+    /// ENQCMDS, RDMSR or WRMSR at a CPL above 0.
+    case privilegeLevel
+    /// ENQCMD with bit 31 of IA32_PASID clear.
+    case invalidPASIDRegister
+    /// ENQCMD with any of bits 31:0 of the source set.
+    case sourceDwordNotZero
+    /// ENQCMDS with any of bits 30:20 of the source set.
+    case sourceReservedBits
+    /// The destination is no multiple of 64.
+    case misalignedDestination
+    /// A source or destination address is not canonical.
+    case nonCanonicalAddress
+    /// WRMSR of IA32_PASID with a reserved bit set.
+    case reservedRegisterBits
+    /// RDMSR or WRMSR of an MSR that the processor does not have.
+    case unknownRegister
+}
+
+/// The error code of #PF (SDM vol. 3, "Page-Fault Exceptions").
+package struct PageFaultErrorCode: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    package let rawValue: UInt32
+
+    @inlinable
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    /// P, bit 0: the page is present and its rights forbid the access. Clear: it is not present.
+    @inlinable package static var present: Self { Self(rawValue: 1 << 0) }
+
+    /// W/R, bit 1: the access was a write.
+    @inlinable package static var write: Self { Self(rawValue: 1 << 1) }
+
+    /// U/S, bit 2: the access came from CPL 3.
+    @inlinable package static var user: Self { Self(rawValue: 1 << 2) }
+
+    /// RSVD, bit 3: a reserved bit is set in a paging structure.
+    @inlinable package static var reservedBit: Self { Self(rawValue: 1 << 3) }
+}

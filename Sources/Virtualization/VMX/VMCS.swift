@@ -1,0 +1,98 @@
+package import PCIe
+
+/// The VM control structure of one vCPU: the fields that govern PASID translation, and the exit information.
+///
+/// The hypervisor writes it only while the vCPU is outside non-root mode (virtualization §4.6).
+package struct VMCS: Hashable, Sendable, BitwiseCopyable {
+    /// The secondary processor-based controls. A new VMCS translates no PASID.
+    package var secondaryControls: SecondaryProcessorControls = []
+
+    /// The directory for guest PASIDs 0 to 7FFFFH.
+    package var lowPASIDDirectory = HostPhysicalAddress(rawValue: 0)
+
+    /// The directory for guest PASIDs 80000H to FFFFFH.
+    package var highPASIDDirectory = HostPhysicalAddress(rawValue: 0)
+
+    /// The last VM exit; `nil` before the first.
+    package private(set) var lastExit: VMExit?
+
+    package init() {}
+
+    /// A VMCS that translates guest PASIDs by `table`.
+    package init(translatingBy table: borrowing PASIDTranslationTable) {
+        secondaryControls = .pasidTranslation
+        lowPASIDDirectory = table.lowDirectory
+        highPASIDDirectory = table.highDirectory
+    }
+
+    mutating func record(_ exit: VMExit) {
+        lastExit = exit
+    }
+}
+
+// MARK: VMREAD and VMWRITE
+
+extension VMCS {
+    /// VMREAD. Exit information reads as 0 before the first exit.
+    package func read(_ field: VMCSField) throws(VMInstructionError) -> UInt64 {
+        if field.isUpperHalf {
+            guard field.hasUpperHalf else { throw .unsupportedField }
+            return try read(field.wholeField) >> 32
+        }
+        return switch field {
+        case .lowPASIDDirectoryAddress: lowPASIDDirectory.rawValue
+        case .highPASIDDirectoryAddress: highPASIDDirectory.rawValue
+        case .guestPhysicalAddress: lastExit?.guestPhysicalAddress.rawValue ?? 0
+        case .secondaryProcessorControls: UInt64(secondaryControls.rawValue)
+        case .exitReason: UInt64(lastExit?.reason.rawValue ?? 0)
+        case .exitInstructionLength: UInt64(lastExit?.instructionLength ?? 0)
+        case .exitQualification: lastExit?.qualification ?? 0
+        default: throw .unsupportedField
+        }
+    }
+
+    /// VMWRITE. Nothing is checked but the field: VM entry checks the values.
+    package mutating func write(_ value: UInt64, to field: VMCSField) throws(VMInstructionError) {
+        let old = try read(field.hasUpperHalf ? field.wholeField : field)
+        guard !field.isReadOnly else { throw .readOnlyField }
+        let whole = field.isUpperHalf ? old & 0xFFFF_FFFF | value << 32 : value
+        switch field.wholeField {
+        case .lowPASIDDirectoryAddress: lowPASIDDirectory = HostPhysicalAddress(rawValue: whole)
+        case .highPASIDDirectoryAddress: highPASIDDirectory = HostPhysicalAddress(rawValue: whole)
+        default: secondaryControls = SecondaryProcessorControls(rawValue: UInt32(truncatingIfNeeded: whole))
+        }
+    }
+}
+
+// MARK: VM entry
+
+/// Why VM entry refuses a VMCS. The processor itself reports no more than ``VMInstructionError/invalidControlFields``.
+package enum VMEntryFailure: Error, Hashable, Sendable, BitwiseCopyable {
+    /// A control is 1 that the processor does not have.
+    case unsupportedControls(SecondaryProcessorControls)
+    /// A PASID directory address is no multiple of 4096.
+    case misalignedDirectory(HostPhysicalAddress)
+    /// A PASID directory address does not fit the physical address width.
+    case directoryBeyondPhysicalWidth(HostPhysicalAddress)
+}
+
+extension VMCS {
+    /// The checks of VM entry on these fields (virtualization §4.1); the directories count only while PASID translation
+    /// is on.
+    ///
+    /// - Parameter physicalAddressWidth: In bits, 12 to 52.
+    package func checkEntry(physicalAddressWidth: Int = 52) throws(VMEntryFailure) {
+        let unsupported = secondaryControls.subtracting(.allowed)
+        guard unsupported.isEmpty else { throw .unsupportedControls(unsupported) }
+        guard secondaryControls.contains(.pasidTranslation) else { return }
+        try checkDirectory(lowPASIDDirectory, physicalAddressWidth)
+        try checkDirectory(highPASIDDirectory, physicalAddressWidth)
+    }
+
+    private func checkDirectory(
+        _ directory: HostPhysicalAddress, _ physicalAddressWidth: Int
+    ) throws(VMEntryFailure) {
+        guard directory.rawValue % pageByteCount == 0 else { throw .misalignedDirectory(directory) }
+        guard directory.rawValue >> physicalAddressWidth == 0 else { throw .directoryBeyondPhysicalWidth(directory) }
+    }
+}
