@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import Platform
 
 /// Where servers keep what they need, gone when the benchmark ends.
 final class WorkDirectories {
@@ -13,7 +14,7 @@ final class WorkDirectories {
     /// - Parameter directory: An existing directory on the file system that is measured.
     init(beside directory: String) throws {
         let base = URL(filePath: directory).path
-        sockets = try Self.make("/tmp/swqbench.XXXXXX")
+        sockets = try Self.make("\(ProcessEnvironment.variables["TMPDIR"] ?? "/tmp")/swqbench.XXXXXX")
         do {
             states = try Self.make("\(base)/bench.XXXXXX")
         } catch {
