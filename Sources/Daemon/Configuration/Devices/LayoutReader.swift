@@ -1,0 +1,143 @@
+internal import DSA
+internal import DSASpec
+internal import Protocol
+
+/// Turns one device of a layout file into a setup. What a member means, its default where it is absent and its range
+/// are those of the Linux driver's attribute of that name (dsa-device §8.2 to §8.4).
+struct LayoutReader {
+    private let device: LayoutObject
+    /// The device's name in the file.
+    private let name: String
+    private let profile: DeviceProfile
+
+    private var workQueues: [Int: DeviceSetup.WorkQueueSetup] = [:]
+    private var groups: [GroupConfiguration]
+    private var seen: Set<String> = []
+
+    init(_ element: LayoutElement, device name: String, profile: DeviceProfile) throws(ConfigurationError) {
+        device = try LayoutObject(element, known: LayoutMembers.device)
+        self.name = name
+        self.profile = profile
+        groups = Array(repeating: GroupConfiguration(), count: profile.groupCount)
+    }
+
+    /// The setup of the device, under the name that the daemon gives it.
+    mutating func setup(named configuredName: String) throws(ConfigurationError) -> DeviceSetup {
+        for member in LayoutMembers.deviceReadBuffers { try device.integer(member, in: 0...profile.readBufferCount) }
+        if device.has("event_log_size") {
+            throw device.refused("event_log_size", "is not accepted: a device of version 1 has no event log")
+        }
+        for element in try device.elements("groups") { try readGroup(element) }
+        // The driver writes a WQ or engine that is in no group to the device as absent.
+        for member in ["ungrouped_workqueues", "ungrouped workqueues"] {
+            for element in try device.elements(member) { _ = try readWorkQueue(element, group: nil) }
+        }
+        for element in try device.elements("ungrouped_engines") { _ = try readEngine(element, group: nil) }
+        let state = try device.choice("state", of: ["enabled", "disabled"])
+        return DeviceSetup(
+            name: configuredName, profile: profile, workQueues: workQueues.values.sorted { $0.index < $1.index },
+            groups: groups, isEnabled: state != "disabled" && !workQueues.isEmpty)
+    }
+
+    private mutating func readGroup(_ element: LayoutElement) throws(ConfigurationError) {
+        let group = try LayoutObject(element, known: LayoutMembers.group)
+        let index = try component("group", of: group, count: profile.groupCount)
+        for member in LayoutMembers.groupReadBuffers { try group.integer(member, in: 0...profile.readBufferCount) }
+        for member in LayoutMembers.useReadBufferLimit { try group.integer(member, in: 0...1) }
+        for member in LayoutMembers.trafficClasses { try group.integer(member, in: -1...7) }
+        for member in LayoutMembers.progressLimits {
+            try group.integer(member, in: 0...0, because: "a device of version 1 cannot limit what is in progress")
+        }
+        for element in try group.elements("grouped_workqueues") {
+            guard let queue = try readWorkQueue(element, group: index) else { continue }
+            workQueues[queue.index] = queue
+            groups[index].workQueues |= 1 << UInt64(queue.index)
+        }
+        for element in try group.elements("grouped_engines") {
+            groups[index].engines |= 1 << UInt64(try readEngine(element, group: index))
+        }
+    }
+
+    private mutating func readEngine(_ element: LayoutElement, group: Int?) throws(ConfigurationError) -> Int {
+        let engine = try LayoutObject(element, known: LayoutMembers.engine)
+        let index = try component("engine", of: engine, count: profile.engineCount)
+        try checkGroup(of: engine, is: group)
+        return index
+    }
+
+    /// Reads a WQ; one in no group has no effect.
+    private mutating func readWorkQueue(
+        _ element: LayoutElement, group: Int?
+    ) throws(ConfigurationError) -> DeviceSetup.WorkQueueSetup? {
+        let queue = try LayoutObject(element, known: LayoutMembers.workQueue)
+        let index = try component("wq", of: queue, count: profile.workQueueCount)
+        try checkGroup(of: queue, is: group)
+        guard group != nil else { return nil }
+
+        var configuration = WorkQueueConfiguration()
+        let isShared = try queue.choice("mode", of: ["shared", "dedicated"]) != "dedicated"
+        configuration.mode = isShared ? .shared : .dedicated
+        // The PASID of a dedicated WQ comes with the client that opens it.
+        configuration.pasidEnable = isShared
+        let size = try queue.requiredInteger("size", in: 1...profile.totalWorkQueueSize)
+        configuration.size = UInt16(size)
+        configuration.threshold = UInt16(
+            isShared
+                ? try queue.requiredInteger("threshold", in: 1...size, because: "a shared WQ needs one up to its size")
+                : try queue.integer("threshold", in: 0...size) ?? 0)
+        configuration.priority = UInt8(try queue.requiredInteger("priority", in: 1...15))
+        configuration.maximumTransferShift = try shift(
+            "max_transfer_size", of: queue, standard: 2_097_152, in: 1...1 << Int(profile.general.maximumTransferShift))
+        configuration.maximumBatchShift = try shift(
+            "max_batch_size", of: queue, standard: 32, in: 2...1 << Int(profile.general.maximumBatchShift))
+        try readFaultHandling(of: queue)
+        if queue.has("op_config") {
+            throw queue.refused("op_config", "is not accepted: a device of version 1 has no OPCFG")
+        }
+
+        let type = try queue.choice("type", of: ["none", "kernel", "user"])
+        let state = try queue.choice("state", of: ["enabled", "disabled"])
+        return DeviceSetup.WorkQueueSetup(
+            index: index, configuration: configuration, isEnabled: type != "none" && state != "disabled")
+    }
+
+    private func readFaultHandling(of queue: LayoutObject) throws(ConfigurationError) {
+        try queue.integer(
+            "block_on_fault", in: 0...0,
+            because: "this version has no page requests, so a fault completes the descriptor")
+        try queue.integer("ats_disable", in: -1...0, because: "a device of version 1 cannot switch ATS off for a WQ")
+        // Without page requests both values describe what happens.
+        try queue.integer("prs_disable", in: -1...1)
+    }
+
+    /// A size whose power of two, rounded up, the device keeps.
+    private func shift(
+        _ member: String, of queue: LayoutObject, standard: Int, in range: ClosedRange<Int>
+    ) throws(ConfigurationError) -> UInt8 {
+        let size = try queue.integer(member, in: range) ?? standard
+        return UInt8(Int.bitWidth - (size - 1).leadingZeroBitCount)
+    }
+
+    /// The index in a name such as `wq0.1`, for the only component of that name.
+    private mutating func component(
+        _ kind: String, of object: LayoutObject, count: Int
+    ) throws(ConfigurationError) -> Int {
+        let prefix = "\(kind)\(name.dropFirst(3))."
+        let text = try object.requiredText("dev")
+        guard let index = (0..<count).first(where: { text == "\(prefix)\($0)" }) else {
+            throw object.refused(
+                "dev", "is \"\(text)\"; \(prefix)0 to \(prefix)\(count - 1) are the names of that kind on \(name)")
+        }
+        guard seen.insert(text).inserted else {
+            throw object.refused("dev", "is \(text), which the file has already put elsewhere; once is accepted")
+        }
+        return index
+    }
+
+    /// A component's own word on its group must agree with the place where it stands.
+    private func checkGroup(of object: LayoutObject, is group: Int?) throws(ConfigurationError) {
+        let expected = group ?? -1
+        let place = group.map { "it stands in group \($0)" } ?? "it stands among the ungrouped"
+        try object.integer("group_id", in: expected...expected, because: place)
+    }
+}
