@@ -42,6 +42,9 @@ package struct SoftwareError: Hashable, Sendable, BitwiseCopyable {
         set { word0 = word0 & ~0x20 | (newValue ? 0x20 : 0) }
     }
 
+    /// Bit 6.
+    package var isPrivileged: Bool { word0 & 0x40 != 0 }
+
     /// Byte 4.
     package var opcode: Opcode { Opcode(rawValue: UInt8(truncatingIfNeeded: word0 >> 32)) }
 
@@ -63,6 +66,16 @@ package struct SoftwareError: Hashable, Sendable, BitwiseCopyable {
         if let batchIndex {
             word0 |= 0x10
             word1 = word1 & ~0xFFFF | UInt64(batchIndex & 0xFFFF)
+        }
+    }
+}
+
+extension SoftwareError {
+    /// Whether the fault address and the kind of access are meaningful: codes 0x03, 0x04, 0x06, 0x1A and 0x1F.
+    package var isFault: Bool {
+        switch code {
+        case .pageFault, .pageRequestFailed, .batchListPageFault, .completionRecordPageFault, .readbackPageFault: true
+        default: false
         }
     }
 }

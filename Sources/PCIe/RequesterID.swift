@@ -26,4 +26,13 @@ package struct RequesterID: RawRepresentable, Hashable, Comparable, Sendable, Bi
 
     @inlinable
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    /// As lspci writes it, such as `6a:01.0`.
+    package var text: String {
+        func hexadecimal(_ value: UInt8) -> String {
+            let digits = String(value, radix: 16)
+            return digits.count < 2 ? "0" + digits : digits
+        }
+        return "\(hexadecimal(bus)):\(hexadecimal(device)).\(function)"
+    }
 }

@@ -1,12 +1,13 @@
 internal import CKernels
 package import DSASpec
-package import IOMMU
+internal import IOMMU
 package import PCIe
 
 /// One DSA function: portals, WQs, groups and engines (DSA 3.0 §3).
 ///
 /// The device has no thread and no clock. ``post(_:to:isDeferrable:)`` takes a descriptor; ``step(iommu:memory:budget:)``
 /// lets the engines work; windows too long for the caller's thread wait in ``readyWindows`` for the driver.
+@safe
 package struct Device: ~Copyable {
     package let profile: DeviceProfile
     package let requester: RequesterID
@@ -66,7 +67,7 @@ extension Device {
         let index = portal.workQueue
         guard state == .enabled, workQueues[index].state == .enabled,
             workQueues[index].configuration.mode == .shared,
-            portal.interruptTable == .msix || profile.general.interruptMessageStorageSize > 0,
+            portal.interruptTable == .msix || profile.general.interruptMessageStorageEntryCount > 0,
             workQueues[index].occupancy < workQueues[index].capacity(through: portal.limit)
         else {
             workQueues[index].counts.retried &+= 1
@@ -83,7 +84,7 @@ extension Device {
         let index = portal.workQueue
         guard state == .enabled, workQueues[index].state == .enabled,
             workQueues[index].configuration.mode == .dedicated,
-            portal.interruptTable == .msix || profile.general.interruptMessageStorageSize > 0
+            portal.interruptTable == .msix || profile.general.interruptMessageStorageEntryCount > 0
         else {
             workQueues[index].counts.dropped &+= 1
             return
@@ -140,12 +141,19 @@ extension Device {
             group: engine.group < 0 ? nil : engine.group)
     }
 
-    /// Holds or releases engine `index`: a held engine takes no descriptor and starts no window, so that tests can stop
-    /// the device at an exact point.
+    /// Holds or releases engine `index`: a held engine takes no descriptor from a WQ, so that tests can stop the device at
+    /// an exact point. What it has taken it completes.
     package mutating func setHold(_ isHeld: Bool, engine index: Int) {
         engines[index].isHeld = isHeld
     }
 
     /// Whether any descriptor is stored in a WQ or held by an engine.
     package var hasWork: Bool { workMask != 0 || busyEngines != 0 }
+}
+
+extension Device {
+    /// The engines whose window is out on a thread, or waits for one.
+    package var enginesWithWindowOut: [Int] {
+        engines.indices.filter { engines[$0].activity == .windowOut }
+    }
 }

@@ -1,5 +1,5 @@
 package import DSASpec
-package import PCIe
+internal import PCIe
 
 /// What a device is built with: its capabilities and its place on the bus. Fixed for the life of the device.
 package struct DeviceProfile: Sendable {

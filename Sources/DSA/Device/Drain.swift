@@ -1,4 +1,4 @@
-package import DSASpec
+internal import DSASpec
 package import PCIe
 
 /// The descriptors that a drain, disable or abort concerns.

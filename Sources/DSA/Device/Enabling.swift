@@ -111,16 +111,15 @@ extension Device {
 extension CheckContext {
     /// What the checks of a WQ's descriptors depend on.
     init(profile: DeviceProfile, configuration: WorkQueueConfiguration) {
-        self.init()
-        generalCapabilities = profile.general
-        operations = profile.operations
+        self.init(generalCapabilities: profile.general, operations: profile.operations)
         isShared = configuration.mode == .shared
-        pasidEnable = configuration.pasidEnable
-        privilegedModeEnabled = profile.isPrivilegedModeEnabled
-        blockOnFaultEnable = configuration.blockOnFaultEnable
+        isPASIDEnabled = configuration.pasidEnable
+        isPrivileged = configuration.isPrivileged
+        isPrivilegedModeEnabled = profile.isPrivilegedModeEnabled
+        isBlockOnFaultEnabled = configuration.blockOnFaultEnable
         maximumTransferShift = configuration.maximumTransferShift
         maximumBatchShift = configuration.maximumBatchShift
-        userInterruptsEnable = false
+        // No interrupt table exists on this function yet, so no handle is in range and every RCI ends with 0x19.
         interruptHandleCount = 0
     }
 }

@@ -1,6 +1,6 @@
-package import DSASpec
-package import IOMMU
-package import PCIe
+internal import DSASpec
+internal import IOMMU
+internal import PCIe
 
 extension Device {
     /// Reads the next member of the batch in engine `index`, or ends the batch: after the last member, at a fence behind

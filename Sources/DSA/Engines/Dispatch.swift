@@ -1,6 +1,6 @@
-package import DSASpec
+internal import DSASpec
 package import IOMMU
-package import PCIe
+internal import PCIe
 
 extension Device {
     /// The bytes one window may cover on the caller's own thread; a longer one goes to ``takeReadyWindow()``.
@@ -55,12 +55,13 @@ extension Device {
     private mutating func advance(
         engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory, runsInline: Bool, budget: inout Budget
     ) -> Bool {
-        guard !engines[index].isHeld else { return false }
         switch engines[index].activity {
         case .windowOut:
             return false
         case .idle:
-            guard workMask != 0, engines[index].group >= 0, takeWork(engine: index) else { return false }
+            guard workMask != 0, !engines[index].isHeld, engines[index].group >= 0, takeWork(engine: index) else {
+                return false
+            }
         case .waiting:
             guard engines[index].isAborted || !hasEarlierWork(than: index) else { return false }
             engines[index].activity = .working
@@ -117,6 +118,7 @@ extension Device {
         let queue = engines[index].item.portal.workQueue
         var context = workQueues[queue].checkContext
         context.isBatchMember = isMember
+        if isMember { context.isPrivileged = engines[index].isPrivileged }
         if let failure = DescriptorChecks.firstFailure(of: engines[index].current, in: context) {
             var record = CompletionRecord(status: failure.status)
             if failure.status == .invalidFlags { record.invalidFlags = failure.invalidFlags }
@@ -162,17 +164,14 @@ extension Device {
         case .finished, .fault, .notMemory:
             engines[index].isTransferring = false
             end(
-                engine: index, with: engines[index].transfer.completionRecord(outcome, for: engines[index].current),
-                iommu: &iommu, memory: memory)
+                engine: index, with: engines[index].transfer.completionRecord(), iommu: &iommu, memory: memory)
         }
     }
 
     private mutating func absorbWindow(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
         guard unsafe engines[index].transfer.absorb(windows[index]) == .finished else { return }
         engines[index].isTransferring = false
-        end(
-            engine: index, with: engines[index].transfer.completionRecord(.finished, for: engines[index].current),
-            iommu: &iommu, memory: memory)
+        end(engine: index, with: engines[index].transfer.completionRecord(), iommu: &iommu, memory: memory)
     }
 
     /// Whether a descriptor that a Drain in engine `index` must wait for is in another engine: an earlier one of the same

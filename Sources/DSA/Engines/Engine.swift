@@ -1,5 +1,5 @@
-package import DSASpec
-package import PCIe
+internal import DSASpec
+internal import PCIe
 
 /// One engine: takes a descriptor, works it off, takes the next (DSA 3.0 §3.4).
 ///
@@ -18,7 +18,7 @@ struct Engine: Sendable {
     }
 
     var activity = Activity.idle
-    /// Held by ``Device/setHold(_:engine:)``: the engine takes nothing and starts no window.
+    /// Held by ``Device/setHold(_:engine:)``: the engine takes nothing from a WQ.
     var isHeld = false
     /// The group the engine serves, or -1.
     var group = -1

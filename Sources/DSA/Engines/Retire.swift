@@ -1,7 +1,7 @@
 internal import CKernels
-package import DSASpec
-package import IOMMU
-package import PCIe
+internal import DSASpec
+internal import IOMMU
+internal import PCIe
 
 extension Device {
     /// Ends the current descriptor of engine `index` with `record`: reports it as table 2.2 of the device reference says,
@@ -76,7 +76,8 @@ extension Device {
             recordError(engine: index, record: lost)
             return .completionRecordPageFault
         }
-        unsafe ck_publish_record(pointer, record.word0, record.word1, record.word2, record.word3)
+        let words: InlineArray<4, UInt64> = [record.word0, record.word1, record.word2, record.word3]
+        unsafe words.span.withUnsafeBufferPointer { unsafe ck_publish_record(pointer, $0.baseAddress) }
         recordCount &+= 1
         if status == .invalidInterruptHandle { recordError(engine: index, record: record) }
         return status

@@ -14,7 +14,7 @@ package enum AddressSpaceTranslation: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// How many levels a first-stage page table has.
-package enum PagingLevels: UInt8, Sendable, BitwiseCopyable {
+package enum PagingLevels: UInt8, Hashable, Sendable, BitwiseCopyable {
     /// 48-bit linear addresses.
     case four = 4
     /// 57-bit linear addresses.

@@ -9,6 +9,15 @@ package struct FaultRecord: Equatable, Sendable, BitwiseCopyable {
     package let reason: FaultReason
     package let isWrite: Bool
     package let isPrivileged: Bool
+
+    package init(_ request: TranslationRequest, reason: FaultReason) {
+        requester = request.requester
+        pasid = request.pasid
+        address = request.address
+        self.reason = reason
+        isWrite = request.isWrite
+        isPrivileged = request.isPrivileged
+    }
 }
 
 /// The last faults of an IOMMU, and how many there were.

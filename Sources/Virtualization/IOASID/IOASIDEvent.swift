@@ -23,6 +23,14 @@ package struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
     package let spid: GuestPASID?
     /// The private data attached to the IOASID.
     package let data: UInt64?
+
+    package init(kind: Kind, id: HostPASID, set: IOASIDSetID, spid: GuestPASID?, data: UInt64?) {
+        self.kind = kind
+        self.id = id
+        self.set = set
+        self.spid = spid
+        self.data = data
+    }
 }
 
 /// Events in the order in which the core emitted them, until their owner delivers them.

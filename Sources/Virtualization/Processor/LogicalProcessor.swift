@@ -1,3 +1,4 @@
+package import IOMMU
 package import PCIe
 
 /// A logical processor as one software thread of the host, or one vCPU, sees it.
@@ -61,14 +62,6 @@ package struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
     @inlinable package var isNonRoot: Bool {
         if case .nonRoot = mode { true } else { false }
     }
-}
-
-/// How many levels the processor's page tables have (CR4.LA57).
-package enum PagingLevels: UInt8, Hashable, Sendable, BitwiseCopyable {
-    /// 48-bit linear addresses.
-    case four = 4
-    /// 57-bit linear addresses.
-    case five = 5
 }
 
 // MARK: Model-specific registers

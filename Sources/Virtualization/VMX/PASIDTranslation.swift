@@ -60,13 +60,13 @@ extension PASIDTranslationTable {
         guard let directoryWord = memory.load64(directory.advanced(by: index.directoryOffset)) else {
             return .failed(.notMemory)
         }
-        let directoryEntry = PASIDDirectoryEntry(rawValue: directoryWord)
+        let directoryEntry = PASIDTranslationDirectoryEntry(rawValue: directoryWord)
         guard directoryEntry.isPresent else { return .failed(.directoryEntryNotPresent) }
         guard !directoryEntry.hasReservedBits else { return .failed(.directoryEntryReservedBits) }
         guard let tableWord = memory.load32(directoryEntry.table.advanced(by: index.tableOffset)) else {
             return .failed(.notMemory)
         }
-        let tableEntry = PASIDTableEntry(rawValue: tableWord)
+        let tableEntry = PASIDTranslationTableEntry(rawValue: tableWord)
         guard tableEntry.isValid else { return .failed(.tableEntryInvalid) }
         guard !tableEntry.hasReservedBits else { return .failed(.tableEntryReservedBits) }
         return .translated(tableEntry.hostPASID)

@@ -73,9 +73,9 @@ extension PASIDTranslationTable {
             guard let frame = memory.allocateFrame() else { throw .outOfFrames }
             table = frame
         }
-        memory.store32(PASIDTableEntry(hostPASID).rawValue, at: table.advanced(by: index.tableOffset))
+        memory.store32(PASIDTranslationTableEntry(hostPASID).rawValue, at: table.advanced(by: index.tableOffset))
         // The directory entry goes last: whatever order an observer sees, no entry leads to an unfinished table.
-        if !old.isPresent { memory.store64(PASIDDirectoryEntry(table: table).rawValue, at: entryAddress) }
+        if !old.isPresent { memory.store64(PASIDTranslationDirectoryEntry(table: table).rawValue, at: entryAddress) }
         validEntryCounts[index.tablePosition] += 1
         mappingCount += 1
     }
@@ -90,11 +90,11 @@ extension PASIDTranslationTable {
         let address = directoryEntry.table.advanced(by: index.tableOffset)
         let tableEntry = Self.tableEntry(at: address, in: memory)
         guard tableEntry.isValid else { return nil }
-        memory.store32(PASIDTableEntry.invalid.rawValue, at: address)
+        memory.store32(PASIDTranslationTableEntry.invalid.rawValue, at: address)
         validEntryCounts[index.tablePosition] -= 1
         mappingCount -= 1
         if validEntryCounts[index.tablePosition] == 0 {
-            memory.store64(PASIDDirectoryEntry.notPresent.rawValue, at: entryAddress)
+            memory.store64(PASIDTranslationDirectoryEntry.notPresent.rawValue, at: entryAddress)
             memory.freeFrame(directoryEntry.table)
         }
         return tableEntry.hostPASID
@@ -114,14 +114,14 @@ extension PASIDTranslationTable {
 
     private static func directoryEntry(
         at address: HostPhysicalAddress, in memory: PhysicalMemory
-    ) -> PASIDDirectoryEntry {
+    ) -> PASIDTranslationDirectoryEntry {
         guard let word = memory.load64(address) else { preconditionFailure("a frame of this table is not memory") }
-        return PASIDDirectoryEntry(rawValue: word)
+        return PASIDTranslationDirectoryEntry(rawValue: word)
     }
 
-    private static func tableEntry(at address: HostPhysicalAddress, in memory: PhysicalMemory) -> PASIDTableEntry {
+    private static func tableEntry(at address: HostPhysicalAddress, in memory: PhysicalMemory) -> PASIDTranslationTableEntry {
         guard let word = memory.load32(address) else { preconditionFailure("a frame of this table is not memory") }
-        return PASIDTableEntry(rawValue: word)
+        return PASIDTranslationTableEntry(rawValue: word)
     }
 }
 

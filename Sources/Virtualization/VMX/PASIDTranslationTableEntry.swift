@@ -9,7 +9,7 @@ package import PCIe
 /// | 31 | valid |
 ///
 /// Not the IOMMU's PASID table entry, which has 64 bytes and another index.
-package struct PASIDTableEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+package struct PASIDTranslationTableEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     package let rawValue: UInt32
 
     @inlinable

@@ -8,7 +8,7 @@ package import PCIe
 /// | 11:1 | reserved |
 /// | 51:12 | address of the PASID table |
 /// | 63:52 | reserved, beyond the physical address width |
-package struct PASIDDirectoryEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+package struct PASIDTranslationDirectoryEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     package let rawValue: UInt64
 
     @inlinable

@@ -1,0 +1,14 @@
+extension WorkQueue.Counts {
+    /// Nothing counted yet.
+    package static let zero = Self()
+
+    /// Adds the counts of another WQ.
+    package static func += (left: inout Self, right: Self) {
+        left.accepted &+= right.accepted
+        left.retried &+= right.retried
+        left.completed &+= right.completed
+        left.abandoned &+= right.abandoned
+        left.dropped &+= right.dropped
+        left.dispatched &+= right.dispatched
+    }
+}

@@ -1,0 +1,76 @@
+package import IOMMU
+package import PCIe
+package import Virtualization
+
+/// Names a binding from ``Machine/prepareBinding(ofGuest:in:device:ioasid:stage:)`` or its native counterpart until it
+/// is complete again.
+package struct BindingToken: Hashable, Sendable {
+    let index: Int
+}
+
+/// Which translation a guest's DMA under a guest PASID gets.
+package enum GuestStage: Hashable, Sendable {
+    /// The guest process's page table at this address, below the VM's second stage.
+    case nested(firstLevel: GuestPhysicalAddress, PagingLevels)
+    /// Guest physical addresses.
+    case secondStageOnly
+}
+
+/// An IOASID that stands for an address space on one or more devices.
+///
+///     preparing ──publish──> bound ──beginUnbind──> draining ──last descriptor──> drained ──completeUnbind──> gone
+///         └──abandon──> gone
+///
+/// The driver makes the history durable in `preparing`, before anything can submit or be translated, and in `drained`,
+/// before the IOASID can be used again.
+struct Binding: Sendable {
+    enum State: Hashable, Sendable {
+        case preparing(IOASIDBindingChange?)
+        case bound
+        case draining(IOASIDBindingChange?)
+        case drained(IOASIDBindingChange?)
+    }
+
+    let ioasid: HostPASID
+    let set: IOASIDSetID
+    let owner: AddressSpaceIndex
+    /// `nil` for a process.
+    let guestPASID: GuestPASID?
+    let translation: AddressSpaceTranslation
+    /// The IOASID was allocated for this binding and goes with it.
+    let isIOASIDOwned: Bool
+    /// Bit n: device n has an IOMMU entry for the IOASID.
+    var devices: UInt64
+    var state: State
+    /// One device of several is being unbound; the binding stays.
+    var departingDevice: Int?
+}
+
+/// What a query or the history shows of a binding.
+package struct BindingDescription: Hashable, Sendable {
+    package let ioasid: HostPASID
+    package let set: IOASIDSetID
+    package let owner: AddressSpaceIndex
+    package let guestPASID: GuestPASID?
+    /// Bit n: bound to device n.
+    package let devices: UInt64
+    /// The IOASID is freed by the unbind.
+    package let isIOASIDOwned: Bool
+}
+
+/// How a bind request began.
+package enum BindingStart: Hashable, Sendable {
+    /// A new binding: make it durable, then publish it.
+    case prepared(BindingToken, HostPASID)
+    /// The address space had its PASID already; the device was added to it. No event of the IOASID core, nothing to
+    /// record (virtualization §4.4).
+    case extended(HostPASID)
+}
+
+/// How an unbind request began.
+package enum UnbindingStart: Hashable, Sendable {
+    /// The last device: nobody can submit with the PASID any more; ``MachineEffect/unbindDrained(_:)`` follows.
+    case unbinding(BindingToken, HostPASID)
+    /// One device of several: its descriptors drain, ``MachineEffect/unbindDrained(_:)`` follows and needs no record.
+    case departing(BindingToken, HostPASID)
+}

@@ -1,0 +1,35 @@
+package import DSASpec
+internal import IOMMU
+package import PCIe
+
+/// Where the fabric decodes the BARs of the devices: one region index per device, above all memory
+/// (``PhysicalMemory``).
+package enum HostAddressLayout {
+    /// The most devices one machine can have.
+    package static let deviceCountMax = 64
+
+    private static let bar2Offset: UInt64 = 1 << 24
+
+    /// The host physical address of a portal's page.
+    package static func portalPage(_ portal: Portal, ofDevice index: Int) -> HostPhysicalAddress {
+        HostPhysicalAddress(
+            rawValue: UInt64(PhysicalMemory.mmioRegionIndex + index) << 36 | bar2Offset + portal.bar2Offset)
+    }
+
+    /// What claims a 64-byte write to `address`.
+    @inline(__always)
+    static func target(of address: HostPhysicalAddress) -> Target {
+        let region = Int(truncatingIfNeeded: address.rawValue >> 36)
+        guard region >= PhysicalMemory.mmioRegionIndex else { return .memory }
+        let offset = address.rawValue & (PhysicalMemory.regionByteCountMax - 1)
+        guard offset >= bar2Offset else { return .nothing }
+        return .portal(device: region - PhysicalMemory.mmioRegionIndex, Portal(bar2Offset: offset - bar2Offset))
+    }
+
+    enum Target {
+        case memory
+        /// The device or the WQ need not exist.
+        case portal(device: Int, Portal)
+        case nothing
+    }
+}

@@ -1,0 +1,143 @@
+package import DSA
+internal import IOMMU
+internal import PCIe
+
+/// A drain on every device, counted down.
+struct PendingMachineDrain: Sendable {
+    let token: UInt64
+    /// What to do at the end.
+    let purpose: DrainPurpose
+    /// Devices that have not answered.
+    var remaining: Int
+}
+
+enum DrainPurpose: Sendable {
+    /// The driver asked: ``MachineEffect/drained(token:)``.
+    case driver(token: UInt64)
+    /// A binding is being undone.
+    case unbind(BindingToken)
+}
+
+/// Windows on threads that someone waits for.
+struct PendingQuiesce: Sendable {
+    let token: UInt64
+    /// (device, engine) of each.
+    var windows: [(device: Int, engine: Int)]
+}
+
+extension Machine {
+    /// Lets the engines of all devices work until nothing can go on or the budget is used up.
+    ///
+    /// - Parameter runsInline: Whether windows of any length run here. Otherwise long ones wait for
+    ///   ``takeReadyWindow()``.
+    /// - Returns: Whether the budget ended the call: call again after looking at the sockets.
+    package mutating func step(budget: Device.Budget = Device.Budget(), runsInline: Bool = true) -> Bool {
+        var isUnfinished = false
+        for index in devices.indices where devices.contains(index) && devices[index].hasWork {
+            if devices[index].step(iommu: &iommu, memory: memory, budget: budget, runsInline: runsInline) {
+                isUnfinished = true
+            }
+            collectEffects(ofDevice: index)
+        }
+        return isUnfinished
+    }
+
+    /// A window for a thread of the driver.
+    @safe
+    package struct ReadyWindow: Sendable {
+        package let device: Int
+        package let window: Device.ReadyWindow
+    }
+
+    /// The next window for a thread, or `nil`.
+    package mutating func takeReadyWindow() -> ReadyWindow? {
+        for index in devices.indices where devices.contains(index) {
+            if let window = unsafe devices[index].takeReadyWindow() {
+                return unsafe ReadyWindow(device: index, window: window)
+            }
+        }
+        return nil
+    }
+
+    /// Takes back a window that ran.
+    package mutating func finishWindow(device index: Int, engine: Int) {
+        devices[index].finishWindow(engine: engine, iommu: &iommu, memory: memory)
+        collectEffects(ofDevice: index)
+        guard !quiesces.isEmpty else { return }
+        for position in quiesces.indices {
+            quiesces[position].windows.removeAll { $0.device == index && $0.engine == engine }
+        }
+        reportQuiesced()
+    }
+
+    /// Answers with ``MachineEffect/windowsReturned(token:)`` once every window that is on a thread now has come back, so
+    /// that pages taken out of a table before the call are no longer used. At once when there is none.
+    package mutating func whenWindowsReturn(token: UInt64) {
+        var windows: [(device: Int, engine: Int)] = []
+        for index in devices.indices where devices.contains(index) {
+            for engine in devices[index].enginesWithWindowOut { windows.append((index, engine)) }
+        }
+        quiesces.append(PendingQuiesce(token: token, windows: windows))
+        reportQuiesced()
+    }
+
+    private mutating func reportQuiesced() {
+        for quiesce in quiesces where quiesce.windows.isEmpty {
+            effects.append(.windowsReturned(token: quiesce.token))
+        }
+        quiesces.removeAll { $0.windows.isEmpty }
+    }
+
+    /// Drains `selection` on every device; ``MachineEffect/drained(token:)`` follows, at once when nothing is there.
+    package mutating func drain(_ selection: DescriptorSelection, token: UInt64) {
+        drain(selection, purpose: .driver(token: token))
+    }
+
+    mutating func drain(_ selection: DescriptorSelection, purpose: DrainPurpose) {
+        let token = nextDrainToken
+        nextDrainToken += 1
+        drains.append(PendingMachineDrain(token: token, purpose: purpose, remaining: devices.count))
+        guard devices.count > 0 else {
+            finishDrain(token)
+            return
+        }
+        for index in devices.indices where devices.contains(index) {
+            devices[index].drain(selection, token: token)
+        }
+        for index in devices.indices where devices.contains(index) { collectEffects(ofDevice: index) }
+    }
+
+    /// Moves what a device reported into the machine's effects.
+    mutating func collectEffects(ofDevice index: Int) {
+        guard !devices[index].effects.isEmpty else { return }
+        for effect in devices[index].effects {
+            switch effect {
+            case .softwareError(let error): effects.append(.softwareError(device: index, error))
+            case .commandCompleted(let error): effects.append(.commandCompleted(device: index, error))
+            case .drained(let token): finishDrain(token)
+            }
+        }
+        devices[index].effects.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func finishDrain(_ token: UInt64) {
+        guard let position = drains.firstIndex(where: { $0.token == token }) else { return }
+        drains[position].remaining -= 1
+        guard drains[position].remaining <= 0 else { return }
+        let drain = drains.remove(at: position)
+        switch drain.purpose {
+        case .driver(let token): effects.append(.drained(token: token))
+        case .unbind(let binding): finishUnbindDrain(binding)
+        }
+    }
+}
+
+extension Machine.ReadyWindow {
+    /// The engine that waits for it.
+    package var engine: Int { unsafe window.engine }
+
+    /// Runs the window. From any one thread, before ``Machine/finishWindow(device:engine:)``.
+    package func run() {
+        unsafe Transfer.run(&window.window.pointee)
+    }
+}
