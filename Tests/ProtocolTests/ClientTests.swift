@@ -48,7 +48,8 @@ struct ClientTests {
     }
 
     @Test func `Escape sequences are replaced`() throws {
-        #expect(try JSONValue(parsing: Array(#""a\/\b\f\n\r\t\u00e9\ud83d\ude00z""#.utf8)).text == "a/\u{8}\u{c}\n\r\té😀z")
+        #expect(
+            try JSONValue(parsing: Array(#""a\/\b\f\n\r\t\u00e9\ud83d\ude00z""#.utf8)).text == "a/\u{8}\u{c}\n\r\té😀z")
     }
 
     struct Wrong: Error {}
@@ -56,13 +57,14 @@ struct ClientTests {
 
 @Suite("Values")
 struct ValueTests {
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00.000000000Z"),
-        (951_782_400_000_000_000, "2000-02-29T00:00:00.000000000Z"),
-        (1_764_000_000_123_456_789, "2025-11-24T16:00:00.123456789Z"),
-        (4_107_542_399_999_999_999, "2100-02-28T23:59:59.999999999Z"),
-        (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000000000Z"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (951_782_400_000_000_000, "2000-02-29T00:00:00.000000000Z"),
+            (1_764_000_000_123_456_789, "2025-11-24T16:00:00.123456789Z"),
+            (4_107_542_399_999_999_999, "2100-02-28T23:59:59.999999999Z"),
+            (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000000000Z"),
+        ] as [(Int64, String)])
     func `Times are written with nine digits and read back`(nanoseconds: Int64, text: String) {
         #expect(UTCTime.text(nanoseconds: nanoseconds) == text)
         #expect(UTCTime.nanoseconds(text) == nanoseconds)

@@ -18,7 +18,8 @@ struct CommandCatalogueTests {
     }
 
     @Test(arguments: [
-        ("QueryCommands", "query-commands"), ("Enqcmd", "enqcmd"), ("Movdir64b", "movdir64b"), ("WriteCr3", "write-cr3"),
+        ("QueryCommands", "query-commands"), ("Enqcmd", "enqcmd"), ("Movdir64b", "movdir64b"),
+        ("WriteCr3", "write-cr3"),
         ("XEngineHold", "x-engine-hold"),
     ])
     func `A command's name is its method in kebab case`(method: String, name: String) {

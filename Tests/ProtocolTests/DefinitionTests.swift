@@ -10,7 +10,8 @@ struct DefinitionTests {
     }
 
     @Test func `Every message, field, value, method and service has a comment`() throws {
-        let declaration = /^\s*(message|enum|service|rpc|oneof|optional|repeated|[a-z0-9_]+ = [0-9]+;|[A-Z]\w+ [a-z_0-9]+ = [0-9]+)/
+        let declaration =
+            /^\s*(message|enum|service|rpc|oneof|optional|repeated|[a-z0-9_]+ = [0-9]+;|[A-Z]\w+ [a-z_0-9]+ = [0-9]+)/
         let files = try Self.files()
         #expect(!files.isEmpty)
         for file in files {
@@ -26,7 +27,9 @@ struct DefinitionTests {
         for file in try Self.files() {
             let lines = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
             for (index, line) in lines.enumerated() where line.hasPrefix("message ") || line.hasPrefix("  rpc ") {
-                let comment = lines[..<index].reversed().prefix { $0.trimmingCharacters(in: .whitespaces).hasPrefix("//") }
+                let comment = lines[..<index].reversed().prefix {
+                    $0.trimmingCharacters(in: .whitespaces).hasPrefix("//")
+                }
                 // The sentence may be broken over two lines.
                 let text = comment.reversed().map { $0.trimmingCharacters(in: .whitespaces).dropFirst(3) }
                     .joined(separator: " ")

@@ -71,14 +71,18 @@ struct LineFramerTests {
     }
 
     @Test func `A request that is not UTF-8 is refused and names the byte`() {
-        #expect(frames([Array("{\"a\": \"".utf8) + [0xff, 0x22, 0x7d], Array("{}".utf8)])
-            == ["! invalidUTF8(offset: 7)", "{}"])
+        #expect(
+            frames([Array("{\"a\": \"".utf8) + [0xff, 0x22, 0x7d], Array("{}".utf8)])
+                == ["! invalidUTF8(offset: 7)", "{}"])
     }
 
     @Test(arguments: UInt64(0)..<64)
     func `How the bytes are cut into reads does not matter`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
-        let parts = ["{}", "{\"a\": [{}, \"}\\\"\"]}", "\n", " ", "junk\n", "{\"b\":\n", "{\"\u{e9}\": 1}", "{\"long\": \"0123456789012345\"}\n"]
+        let parts = [
+            "{}", "{\"a\": [{}, \"}\\\"\"]}", "\n", " ", "junk\n", "{\"b\":\n", "{\"\u{e9}\": 1}",
+            "{\"long\": \"0123456789012345\"}\n",
+        ]
         let text = (0..<20).map { _ in parts.randomElement(using: &generator)! }.joined()
         let bytes = Array(text.utf8)
         var pieces: [[UInt8]] = []

@@ -35,7 +35,9 @@ struct ReplyTests {
         output.append(result, id: id)
         result.items = ["a", "b"].map { name in .with { $0.name = name } }
         output.append(result, id: id)
-        #expect(output.text == "{\"return\": [], \"id\": 7}\n" + #"{"return": [{"name":"a"},{"name":"b"}], "id": 7}"# + "\n")
+        #expect(
+            output.text == "{\"return\": [], \"id\": 7}\n" + #"{"return": [{"name":"a"},{"name":"b"}], "id": 7}"# + "\n"
+        )
     }
 
     @Test func `An error has class, description and path`() {
@@ -49,7 +51,11 @@ struct ReplyTests {
     @Test func `An event has name, data and timestamp`() {
         var output = OutputBuffer()
         output.append(
-            .vmCreated(.with { $0.vm = 0; $0.name = "a:b" }), at: EventTimestamp(seconds: 12, microseconds: 5))
+            .vmCreated(
+                .with {
+                    $0.vm = 0
+                    $0.name = "a:b"
+                }), at: EventTimestamp(seconds: 12, microseconds: 5))
         output.append(.shutdown(WireShutdownEvent()), at: EventTimestamp(seconds: 13, microseconds: 0))
         #expect(
             output.text == """
@@ -65,7 +71,8 @@ struct ReplyTests {
         limits.lineBytes = 1024
         output.append(
             Greeting(
-                version: .init(major: 1, minor: 2, micro: 3), package: "swqd 1.2.3", limits: limits, requiresToken: true))
+                version: .init(major: 1, minor: 2, micro: 3), package: "swqd 1.2.3", limits: limits, requiresToken: true
+            ))
         let message = try ClientMessage(Array(output.text.utf8))
         #expect(message.kind == .greeting)
         #expect(message.body["version"]?["qemu"]?["minor"]?.unsigned == 2)

@@ -37,7 +37,9 @@ struct RequestEnvelopeTests {
     }
 
     @Test func `Arguments may be left out when none is required`() throws {
-        guard case .createVm(let arguments) = try read(#"{"execute": "create-vm"}"#).request() else { throw Unexpected() }
+        guard case .createVm(let arguments) = try read(#"{"execute": "create-vm"}"#).request() else {
+            throw Unexpected()
+        }
         #expect(!arguments.hasName && !arguments.hasPasidQuota)
     }
 
@@ -47,32 +49,33 @@ struct RequestEnvelopeTests {
         #expect(String(decoding: refused.id.bytes, as: UTF8.self) == #""a\"b""#)
     }
 
-    @Test(arguments: [
-        ("{}", ErrorClass.invalidArgument, "execute"),
-        ("[]", .invalidJSON, nil),
-        ("{", .invalidJSON, nil),
-        (#"{"execute": "query-status"} x"#, .invalidJSON, nil),
-        (#"{"execute": "query-status",}"#, .invalidJSON, nil),
-        (#"{"execute" "query-status"}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": tru}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": truex}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": 01}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": 1.}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": +1}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": "\x"}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": "\ud800"}"#, .invalidJSON, nil),
-        (#"{"execute": "query-status", "id": "\ud800\u0041"}"#, .invalidJSON, nil),
-        ("{\"execute\": \"query-status\", \"id\": \"\u{1}\"}", .invalidJSON, nil),
-        (#"{"execute": ["query-status"]}"#, .invalidArgument, "execute"),
-        (#"{"execute": "query-status", "exec-oob": "query-status"}"#, .invalidArgument, "exec-oob"),
-        (#"{"execute": "query-status", "id": 1, "id": 2}"#, .invalidArgument, "id"),
-        (#"{"execute": "query-status", "arguments": {}, "arguments": {}}"#, .invalidArgument, "arguments"),
-        (#"{"execute": "query-status", "arguments": null}"#, .invalidArgument, "arguments"),
-        (#"{"execute": "query_status"}"#, .commandNotFound, "execute"),
-        (#"{"execute": "QueryStatus"}"#, .commandNotFound, "execute"),
-        (#"{"execute": "qmp-capabilities"}"#, .commandNotFound, "execute"),
-        (#"{"execute": "query-stat\u0075s"}"#, .commandNotFound, "execute"),
-    ] as [(String, ErrorClass, String?)])
+    @Test(
+        arguments: [
+            ("{}", ErrorClass.invalidArgument, "execute"),
+            ("[]", .invalidJSON, nil),
+            ("{", .invalidJSON, nil),
+            (#"{"execute": "query-status"} x"#, .invalidJSON, nil),
+            (#"{"execute": "query-status",}"#, .invalidJSON, nil),
+            (#"{"execute" "query-status"}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": tru}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": truex}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": 01}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": 1.}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": +1}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": "\x"}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": "\ud800"}"#, .invalidJSON, nil),
+            (#"{"execute": "query-status", "id": "\ud800\u0041"}"#, .invalidJSON, nil),
+            ("{\"execute\": \"query-status\", \"id\": \"\u{1}\"}", .invalidJSON, nil),
+            (#"{"execute": ["query-status"]}"#, .invalidArgument, "execute"),
+            (#"{"execute": "query-status", "exec-oob": "query-status"}"#, .invalidArgument, "exec-oob"),
+            (#"{"execute": "query-status", "id": 1, "id": 2}"#, .invalidArgument, "id"),
+            (#"{"execute": "query-status", "arguments": {}, "arguments": {}}"#, .invalidArgument, "arguments"),
+            (#"{"execute": "query-status", "arguments": null}"#, .invalidArgument, "arguments"),
+            (#"{"execute": "query_status"}"#, .commandNotFound, "execute"),
+            (#"{"execute": "QueryStatus"}"#, .commandNotFound, "execute"),
+            (#"{"execute": "qmp-capabilities"}"#, .commandNotFound, "execute"),
+            (#"{"execute": "query-stat\u0075s"}"#, .commandNotFound, "execute"),
+        ] as [(String, ErrorClass, String?)])
     func `A frame that is not understood is refused`(line: String, errorClass: ErrorClass, path: String?) {
         let error = refusal(line)?.error
         #expect(error?.errorClass == errorClass)

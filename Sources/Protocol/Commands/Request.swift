@@ -151,7 +151,8 @@ package enum Request: Sendable {
         case .queryHistory(let arguments): arguments
         case .queryBindings(let arguments): arguments
         case .queryVersion, .queryCommands, .querySchema, .queryStatus, .queryConnection, .shutdown, .detach,
-            .queryProcessor, .queryIoasidSets: nil
+            .queryProcessor, .queryIoasidSets:
+            nil
         }
     }
 

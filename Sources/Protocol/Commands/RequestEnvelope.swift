@@ -27,7 +27,8 @@ package struct RequestEnvelope: Sendable {
         do throws(WireError) {
             if let violation = members.violation { throw WireError(violation) }
             guard let execute = members.execute else {
-                throw WireError(.invalidArgument, "execute is missing; name a command, see query-commands", path: "execute")
+                throw WireError(
+                    .invalidArgument, "execute is missing; name a command, see query-commands", path: "execute")
             }
             let name = text.text(execute)
             guard let description = catalogue.command(named: name) else {
@@ -103,7 +104,8 @@ private struct RequestMembers {
         }
     }
 
-    private mutating func take(_ name: Range<Int>, _ token: JSONCursor.Token, _ value: Range<Int>, _ text: Span<UInt8>) {
+    private mutating func take(_ name: Range<Int>, _ token: JSONCursor.Token, _ value: Range<Int>, _ text: Span<UInt8>)
+    {
         func named(_ word: StaticString) -> Bool {
             name.count == word.utf8CodeUnitCount && text.hasBytes(of: word, at: name.lowerBound, end: name.upperBound)
         }

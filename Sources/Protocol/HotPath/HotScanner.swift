@@ -5,6 +5,8 @@
 /// escape sequence, an unknown, missing or second member, the end of the bytes) makes it return false, and the general
 /// decoder has the last word. `HotScannerTests` hold the two together on random and mutated lines.
 ///
+/// The words are assembled for a little-endian machine, as DSA demands.
+///
 /// Audit. All pointers of this file come from `Span.withUnsafeBytes` and stay inside that call. `Reader.next` never
 /// passes `Reader.end`: each load of n bytes follows a check that n bytes are left.
 package enum HotScanner {
@@ -56,10 +58,10 @@ private struct Reader {
             guard unsafe end - next >= 8 else { return false }
             let head = unsafe next.loadUnaligned(as: UInt64.self)
             if head == Self.eight("\"execute") {
-                guard seen.insert(.execute).inserted, name("\"execute\""), instruction(into: &request)
+                guard seen.insert(.execute).inserted, name(endsWith: "\""), instruction(into: &request)
                 else { return false }
             } else if head == Self.eight("\"argumen") {
-                guard seen.insert(.arguments).inserted, name("\"arguments\""),
+                guard seen.insert(.arguments).inserted, name(endsWith: "ts\""),
                     arguments(into: &request, &seen)
                 else { return false }
             } else {
@@ -93,11 +95,11 @@ private struct Reader {
             guard unsafe end - next >= 8 else { return false }
             let head = unsafe next.loadUnaligned(as: UInt64.self)
             if head == Self.eight("\"destina") {
-                guard seen.insert(.destination).inserted, name("\"destination\""),
+                guard seen.insert(.destination).inserted, name(endsWith: "tion\""),
                     address(into: &request.destination)
                 else { return false }
             } else if head == Self.eight("\"descrip") {
-                guard seen.insert(.descriptor).inserted, name("\"descriptor\""),
+                guard seen.insert(.descriptor).inserted, name(endsWith: "tor\""),
                     descriptor(into: &request)
                 else { return false }
             } else {
@@ -116,22 +118,25 @@ private struct Reader {
     private mutating func address(into address: inout UInt64) -> Bool {
         guard word("\"0x") else { return false }
         var value: UInt64 = 0
-        var digits = 0
-        while unsafe next < end, let digit = unsafe next.load(as: UInt8.self).hexadecimalDigit {
-            value = value << 4 | UInt64(digit)
-            digits += 1
+        let start = unsafe next
+        while unsafe next < end {
+            // Without a branch on the kind of digit, which no predictor can guess.
+            let character = unsafe next.load(as: UInt8.self)
+            let decimal = character &- .zero
+            let letter = (character | 0x20) &- UInt8(ascii: "a")
+            guard decimal < 10 || letter < 6 else { break }
+            value = value << 4 | UInt64(decimal < 10 ? decimal : letter &+ 10)
             unsafe next += 1
         }
         address = value
-        return (1...Hexadecimal.digitsMax).contains(digits) && byte(.quote)
+        return unsafe (1...Hexadecimal.digitsMax).contains(next - start) && byte(.quote)
     }
 
     /// A string of 88 characters of base64 that stand for 64 bytes.
     private mutating func descriptor(into request: inout HotRequest) -> Bool {
         guard unsafe end - next >= 90, byte(.quote) else { return false }
-        // Each of the 86 characters gives its 6 bits or, by bit 6, an end. 80 characters make 60 bytes: 5 times 16
-        // characters are 12 bytes, one and a half words.
-        var valid: UInt64 = 0x40
+        // 80 characters are 60 bytes: 5 times 16 characters are 12 bytes, one and a half words.
+        var valid: UInt8 = 0x40
         var high: UInt64 = 0
         for block in 0..<5 {
             let first = group(&valid)
@@ -150,33 +155,36 @@ private struct Reader {
                 request.descriptor[index + 1] = (upper << 32 | lower).byteSwapped
             }
         }
+        // 3 bytes more, then 1 byte and 4 bits that must be 0.
         let tail = group(&valid)
-        let last = sextet(&valid) << 6 | sextet(&valid)
-        // 60 bytes are done; 3 from `tail` and 1 from the upper 8 of the 12 bits of `last`, whose lower 4 must be 0.
+        let last = (sextet(&valid) & 0x3f) << 6 | sextet(&valid) & 0x3f
         request.descriptor[7] = (high << 32 | tail << 8 | last >> 4).byteSwapped
         return valid != 0 && last & 0xf == 0 && word("==\"")
     }
 
-    /// Four characters of base64 as 24 bits.
+    /// Four characters of base64 as 24 bits, if they are characters of base64.
     @inline(__always)
-    private mutating func group(_ valid: inout UInt64) -> UInt64 {
-        sextet(&valid) << 18 | sextet(&valid) << 12 | sextet(&valid) << 6 | sextet(&valid)
+    private mutating func group(_ valid: inout UInt8) -> UInt64 {
+        // One subtraction takes bit 6 of all four away.
+        (sextet(&valid) << 18 &+ sextet(&valid) << 12 &+ sextet(&valid) << 6 &+ sextet(&valid)) &- 0x0104_1040
     }
 
-    /// One character of base64 as 6 bits. `valid` stays non-zero only for characters of the alphabet.
+    /// The entry of a character in the table. `valid` stays 0x40 only for characters of the alphabet.
     @inline(__always)
-    private mutating func sextet(_ valid: inout UInt64) -> UInt64 {
-        let character = unsafe next.load(as: UInt8.self)
+    private mutating func sextet(_ valid: inout UInt8) -> UInt64 {
+        let entry = unsafe Self.sextets.utf8Start[Int(next.load(as: UInt8.self))]
         unsafe next += 1
-        let entry = unsafe UInt64(Self.sextets.utf8Start[Int(character & 0x7f)])
-        valid &= character < 0x80 ? entry : 0
-        return entry & 0x3f
+        valid &= entry
+        return UInt64(entry)
     }
 
-    /// Characters 0 to 127 of ASCII: 0x40 and the 6 bits for a character of the base64 alphabet, a blank for others.
+    /// For each byte 0x40 and its 6 bits if it is a character of base64, else a blank, which lacks 0x40. A string
+    /// literal is constant data, which an array would not be.
     private static let sextets: StaticString = """
                                                    ~   \u{7f}tuvwxyz{|}      \
-         @ABCDEFGHIJKLMNOPQRSTUVWXY      Z[\\]^_`abcdefghijklmnopqrs\u{20}\u{20}\u{20}\u{20}\u{20}
+         @ABCDEFGHIJKLMNOPQRSTUVWXY      Z[\\]^_`abcdefghijklmnopqrs     \
+                                                                        \
+                                                                       \u{20}
         """
 
     /// A whole number, or a string of printable ASCII without escape sequences.
@@ -214,6 +222,13 @@ private struct Reader {
         }
         unsafe next += length
         return true
+    }
+
+    /// The end of a member's name whose first eight characters have been compared, the colon and the spaces around it.
+    @inline(__always)
+    private mutating func name(endsWith text: StaticString) -> Bool {
+        unsafe next += 8
+        return name(text)
     }
 
     /// A member's name with its quotes, the colon and the spaces around it.

@@ -99,15 +99,21 @@ private struct DescriptorCatalogue {
     private func schema(of field: Google_Protobuf_FieldDescriptorProto) -> FieldSchema {
         let rule = field.options.WirefieldRule
         let isRepeated = field.label == .repeated
-        let lengths = (rule.hasLengthMinimum ? rule.lengthMinimum : 0)...(rule.hasLengthMaximum ? rule.lengthMaximum : .max)
+        let lengths = rule.lengthMinimum...(rule.hasLengthMaximum ? rule.lengthMaximum : .max)
+        // The lengths of a repeated field are those of the array, not of its elements.
         return FieldSchema(
             name: field.jsonName, nameBytes: Array(field.jsonName.utf8), isRepeated: isRepeated,
-            elements: isRepeated ? lengths : 0...UInt64.max, kind: kind(of: field, lengths: isRepeated ? 0...UInt64.max : lengths))
+            elements: isRepeated ? lengths : 0...UInt64.max,
+            kind: kind(of: field, lengths: isRepeated ? 0...UInt64.max : lengths))
     }
 
-    private func kind(of field: Google_Protobuf_FieldDescriptorProto, lengths: ClosedRange<UInt64>) -> FieldSchema.Kind {
+    private func kind(
+        of field: Google_Protobuf_FieldDescriptorProto, lengths: ClosedRange<UInt64>
+    ) -> FieldSchema.Kind {
         let rule = field.options.WirefieldRule
-        func values(upTo limit: UInt64) -> ClosedRange<UInt64> { rule.minimum...(rule.hasMaximum ? rule.maximum : limit) }
+        func values(upTo limit: UInt64) -> ClosedRange<UInt64> {
+            rule.minimum...(rule.hasMaximum ? rule.maximum : limit)
+        }
         switch field.type {
         case .bool: return .bool
         case .uint32: return .uint32(values(upTo: UInt64(UInt32.max)))
@@ -115,7 +121,9 @@ private struct DescriptorCatalogue {
         case .string: return rule.hasHexBits ? .hexadecimal(bits: rule.hexBits) : rule.time ? .time : .string(lengths)
         case .bytes: return .bytes(lengths)
         case .enum:
-            guard let names = enums[field.typeName] else { preconditionFailure("unknown enumeration \(field.typeName)") }
+            guard let names = enums[field.typeName] else {
+                preconditionFailure("unknown enumeration \(field.typeName)")
+            }
             return .enumeration(Array(names.dropFirst(Int(rule.minimum))))
         case .message: return .message(index(of: field.typeName))
         default: preconditionFailure("the protocol does not use the type of \(field.name)")

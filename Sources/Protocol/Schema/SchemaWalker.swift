@@ -64,14 +64,16 @@ struct SchemaWalker {
     private func checkPresence(of given: FieldMask, in message: MessageSchema) throws(SchemaViolation) {
         let missing = message.required & ~given
         if missing != 0 {
-            throw SchemaViolation("is missing; it is required").inside(message.fields[missing.trailingZeroBitCount].name)
+            let first = message.fields[missing.trailingZeroBitCount]
+            throw SchemaViolation("is missing; it is required").inside(first.name)
         }
         for choice in message.choices where (given & choice.members).nonzeroBitCount != 1 {
             let names = message.fields.indices.filter { choice.members & 1 << FieldMask($0) != 0 }
                 .map { message.fields[$0].name }.joined(separator: ", ")
             throw SchemaViolation(
                 given & choice.members == 0
-                    ? "lacks a member; give one of: \(names)" : "has members that exclude each other; give one of: \(names)")
+                    ? "lacks a member; give one of: \(names)"
+                    : "has members that exclude each other; give one of: \(names)")
         }
     }
 
@@ -208,7 +210,8 @@ extension SchemaWalker {
         guard !lengths.contains(length) else { return }
         let accepted =
             lengths.lowerBound == lengths.upperBound
-            ? "exactly \(lengths.lowerBound) are required" : "\(lengths.lowerBound) to \(lengths.upperBound) are accepted"
+            ? "exactly \(lengths.lowerBound) are required"
+            : "\(lengths.lowerBound) to \(lengths.upperBound) are accepted"
         throw SchemaViolation("has \(length) \(unit); \(accepted)")
     }
 

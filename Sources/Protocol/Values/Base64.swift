@@ -47,7 +47,9 @@ enum Base64 {
             bytes.reserveCapacity(characters.count / 4 * 3)
             var bits: UInt32 = 0
             var count = 0
-            for unsafe character in unsafe characters where character != UInt8(ascii: "=") {
+            for index in characters.indices {
+                let character = unsafe characters[index]
+                if character == UInt8(ascii: "=") { break }
                 guard let value = value(of: character) else { preconditionFailure("embedded base64 is damaged") }
                 bits = bits << 6 | UInt32(value)
                 count += 6

@@ -16,7 +16,8 @@ package enum Hexadecimal {
 
     /// The value of the text in `range`; nil unless it is `0x` and 1 to 16 digits of either case.
     static func value(_ bytes: Span<UInt8>, in range: Range<Int>) -> UInt64? {
-        guard (3...digitsMax + 2).contains(range.count), bytes.hasBytes(of: "0x", at: range.lowerBound, end: range.upperBound)
+        guard (3...digitsMax + 2).contains(range.count),
+            bytes.hasBytes(of: "0x", at: range.lowerBound, end: range.upperBound)
         else { return nil }
         var value: UInt64 = 0
         for index in range.dropFirst(2) {

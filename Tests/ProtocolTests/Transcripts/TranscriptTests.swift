@@ -49,7 +49,8 @@ struct TranscriptTests {
                         case .hot, .incomplete: nil
                         }
                     #expect(
-                        error?.errorClass.rawValue == pattern["error"]?["class"]?.text, "\(transcript.name):\(entry.line)")
+                        error?.errorClass.rawValue == pattern["error"]?["class"]?.text,
+                        "\(transcript.name):\(entry.line)")
                 }
                 #expect(step > index, "\(transcript.name):\(entry.line) is never answered")
             }
