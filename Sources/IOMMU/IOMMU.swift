@@ -1,4 +1,4 @@
-import PCIe
+package import PCIe
 
 /// The host's DMA remapping unit: VT-d scalable mode (virtualization §6).
 ///
@@ -10,7 +10,8 @@ import PCIe
 /// pass-through, 4 KiB, 2 MiB and 1 GiB pages, a host address width of 52 bits, supervisor requests.
 package struct IOMMU: ~Copyable {
     package let memory: PhysicalMemory
-    let rootTable: HostPhysicalAddress
+    /// RTADDR: 256 root entries of 16 bytes.
+    package let rootTable: HostPhysicalAddress
 
     /// The faults that were to be recorded.
     package private(set) var faults = FaultRecorder()
@@ -48,17 +49,14 @@ extension IOMMU {
         var isRecordSuppressed = false
         let translation = walk(request, isRecordSuppressed: &isRecordSuppressed)
         if case .fault(let fault) = translation, !(isRecordSuppressed && fault.reason.isQualified) {
-            faults.record(
-                FaultRecord(
-                    requester: request.requester, pasid: request.pasid, address: request.address, reason: fault.reason,
-                    isWrite: request.isWrite, isPrivileged: request.isPrivileged))
+            faults.record(FaultRecord(request, reason: fault.reason))
         }
         return translation
     }
 
     @inline(__always)
     private func walk(_ request: TranslationRequest, isRecordSuppressed: inout Bool) -> Translation {
-        guard let rootValue = memory.load64(RootEntryHalf.location(in: rootTable, of: request.requester)) else {
+        guard let rootValue = memory.loadEntry(RootEntryHalf.location(in: rootTable, of: request.requester)) else {
             return .fault(.rootEntryAccess)
         }
         let root = RootEntryHalf(rawValue: rootValue)
@@ -79,7 +77,8 @@ extension IOMMU {
             return .fault(request.pasid == nil ? .requesterPASIDBeyondDirectory : .pasidBeyondDirectory)
         }
 
-        guard let directoryValue = memory.load64(PASIDDirectoryEntry.location(in: context.directory, of: pasid)) else {
+        guard let directoryValue = memory.loadEntry(PASIDDirectoryEntry.location(in: context.directory, of: pasid))
+        else {
             return .fault(.pasidDirectoryAccess)
         }
         let directoryEntry = PASIDDirectoryEntry(rawValue: directoryValue)

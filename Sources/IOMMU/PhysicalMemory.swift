@@ -26,6 +26,9 @@ package final class PhysicalMemory {
     }
 
     @usableFromInline let regions: UnsafeMutablePointer<Region>
+    /// Region 0 again: most steps of a page walk are in it, and here it costs no look-up.
+    private let frames: UnsafeMutableRawPointer
+    private let frameByteCount: UInt64
     private let ownsFrames: Bool
     private var freeRegionIndices: [Int] = []
     private var nextRegionIndex = 1
@@ -49,6 +52,8 @@ package final class PhysicalMemory {
         unsafe regions = .allocate(capacity: Self.mmioRegionIndex)
         unsafe regions.initialize(repeating: Region.absent, count: Self.mmioRegionIndex)
         unsafe regions[0] = unsafe Region(base: frames, byteCount: byteCount)
+        unsafe self.frames = frames
+        frameByteCount = byteCount
         ownsFrames = false
     }
 
@@ -60,11 +65,13 @@ package final class PhysicalMemory {
         unsafe regions = .allocate(capacity: Self.mmioRegionIndex)
         unsafe regions.initialize(repeating: Region.absent, count: Self.mmioRegionIndex)
         unsafe regions[0] = unsafe Region(base: frames, byteCount: UInt64(byteCount))
+        unsafe self.frames = frames
+        frameByteCount = UInt64(byteCount)
         ownsFrames = true
     }
 
     deinit {
-        if ownsFrames { unsafe regions[0].base?.deallocate() }
+        if ownsFrames { unsafe frames.deallocate() }
         unsafe regions.deallocate()
     }
 }
@@ -121,6 +128,17 @@ extension PhysicalMemory {
         return unsafe UInt64(littleEndian: pointer.loadUnaligned(as: UInt64.self))
     }
 
+    /// What ``load64(_:)`` gives, at less cost for an address in the core's frames.
+    ///
+    /// - Parameter address: Of an entry of a table: a multiple of 8.
+    @inline(__always)
+    func loadEntry(_ address: HostPhysicalAddress) -> UInt64? {
+        // Both are multiples of 8, so that an entry which begins in the frames ends there.
+        guard address.rawValue < frameByteCount else { return load64(address) }
+        let pointer = unsafe frames + Int(truncatingIfNeeded: address.rawValue)
+        return unsafe UInt64(littleEndian: pointer.loadUnaligned(as: UInt64.self))
+    }
+
     /// The 4 bytes at `address`, read once. `nil` when they are not memory.
     @inlinable @inline(__always)
     package func load32(_ address: HostPhysicalAddress) -> UInt32? {
@@ -162,7 +180,7 @@ extension PhysicalMemory {
     /// A zero-filled 4 KiB frame for a table of the core, or `nil` when none is left.
     package func allocateFrame() -> HostPhysicalAddress? {
         if let frame = freeFrames.popLast() { return frame }
-        if nextFrameOffset < (unsafe regions[0].byteCount) {
+        if nextFrameOffset < frameByteCount {
             defer { nextFrameOffset += pageByteCount }
             return HostPhysicalAddress(rawValue: nextFrameOffset)
         }
@@ -189,7 +207,7 @@ extension PhysicalMemory {
             return freeRuns.remove(at: index).start
         }
         let byteCount = UInt64(count) * pageByteCount
-        guard byteCount <= (unsafe regions[0].byteCount) - nextFrameOffset else { return nil }
+        guard byteCount <= frameByteCount - nextFrameOffset else { return nil }
         defer { nextFrameOffset += byteCount }
         return HostPhysicalAddress(rawValue: nextFrameOffset)
     }

@@ -40,13 +40,12 @@ package enum PageWalk {
     package static func secondStage(
         in memory: PhysicalMemory, root: HostPhysicalAddress, address: GuestPhysicalAddress, isWrite: Bool
     ) -> Translation {
-        guard address.rawValue < guestAddressEnd else { return .fault(.beyondGuestWidth) }
+        guard address.rawValue < guestAddressEnd else {
+            return .fault(.beyondGuestWidth, secondStageAddress: address.rawValue)
+        }
         switch lookUpSecondStage(memory, root: root, address: address.rawValue) {
-        case .fault(let reason):
-            return .fault(reason)
-        case .page(let output, let remaining, let permission):
-            if let denied = denial(isWrite: isWrite, permission) { return .fault(denied) }
-            return .output(output, remaining: remaining)
+        case .fault(let reason): return .fault(reason, secondStageAddress: address.rawValue)
+        case .page(let page): return page.translate(address.rawValue, isWrite: isWrite)
         }
     }
 
@@ -57,10 +56,38 @@ package enum PageWalk {
 // MARK: Second stage
 
 extension PageWalk {
-    /// What a second stage says of one address, before any access is checked against it.
+    /// A page of the second stage, before any access is checked against it.
+    private struct SecondStagePage: BitwiseCopyable {
+        /// The first GPA of the page, or an address in none.
+        var start: UInt64
+        /// The size of the page less 1.
+        var offsetMask: UInt64
+        /// Where the page begins in host memory.
+        var host: UInt64
+        /// The R and W bits that all entries on the way have.
+        var permission: UInt64
+
+        static var none: Self { Self(start: .max, offsetMask: 0, host: 0, permission: 0) }
+
+        @inline(__always) var isReadable: Bool { permission & SecondStageEntry.readable != 0 }
+
+        @inline(__always) var isWritable: Bool { permission & SecondStageEntry.writable != 0 }
+
+        @inline(__always)
+        func contains(_ address: UInt64) -> Bool { address & ~offsetMask == start }
+
+        @inline(__always)
+        func translate(_ address: UInt64, isWrite: Bool, remaining: UInt64 = .max) -> Translation {
+            guard isWrite ? isWritable : isReadable else {
+                return .fault(isWrite ? .writeDenied : .readDenied, secondStageAddress: address)
+            }
+            let offset = address & offsetMask
+            return .output(host | offset, remaining: min(remaining, offsetMask &+ 1 &- offset))
+        }
+    }
+
     private enum SecondStageResult: BitwiseCopyable {
-        /// `permission` holds the R and W bits that all entries on the way have.
-        case page(UInt64, remaining: UInt64, permission: UInt64)
+        case page(SecondStagePage)
         case fault(FaultReason)
     }
 
@@ -69,37 +96,27 @@ extension PageWalk {
     private static func lookUpSecondStage(
         _ memory: PhysicalMemory, root: HostPhysicalAddress, address: UInt64
     ) -> SecondStageResult {
-        var table = root.rawValue
+        var table = root.rawValue & PagingEntry.address
         var permission = SecondStageEntry.readable | SecondStageEntry.writable
         var shift: UInt64 = 39
         while true {
             let location = PagingEntry.location(in: table, of: address, shift: shift)
-            guard let raw = memory.load64(HostPhysicalAddress(rawValue: location)) else {
+            guard let raw = memory.loadEntry(HostPhysicalAddress(rawValue: location)) else {
                 return .fault(shift == 39 ? .secondStageRootAccess : .secondStageAccess)
             }
-            guard SecondStageEntry(rawValue: raw).isPresent else { return .fault(.secondStageNotPresent) }
-            guard raw & SecondStageEntry.reserved == 0, !PagingEntry.hasReservedAddressBits(raw, shift: shift) else {
-                return .fault(.secondStageReserved)
-            }
+            let entry = SecondStageEntry(rawValue: raw)
+            guard entry.isPresent else { return .fault(.secondStageNotPresent) }
+            guard !entry.hasReservedBits(shift: shift) else { return .fault(.secondStageReserved) }
             permission &= raw
             if PagingEntry.isPage(raw, shift: shift) {
-                let pageByteCount: UInt64 = 1 &<< shift
-                let offset = address & (pageByteCount &- 1)
+                let offsetMask: UInt64 = 1 &<< shift &- 1
                 return .page(
-                    PagingEntry.page(raw, shift: shift) | offset, remaining: pageByteCount &- offset,
-                    permission: permission)
+                    SecondStagePage(
+                        start: address & ~offsetMask, offsetMask: offsetMask,
+                        host: PagingEntry.page(raw, shift: shift), permission: permission))
             }
             table = raw & PagingEntry.address
             shift &-= PagingEntry.bitsPerLevel
-        }
-    }
-
-    @inline(__always)
-    private static func denial(isWrite: Bool, _ permission: UInt64) -> FaultReason? {
-        if isWrite {
-            permission & SecondStageEntry.writable == 0 ? .writeDenied : nil
-        } else {
-            permission & SecondStageEntry.readable == 0 ? .readDenied : nil
         }
     }
 }
@@ -107,31 +124,6 @@ extension PageWalk {
 // MARK: First stage
 
 extension PageWalk {
-    /// Where an entry of a first-stage table lies in host memory, and whether it may be written there.
-    private enum EntryLocation: BitwiseCopyable {
-        case host(HostPhysicalAddress, isWritable: Bool)
-        case fault(FaultReason)
-    }
-
-    /// - Parameter address: Of the entry: a GPA where there is a second stage.
-    @inline(__always)
-    private static func locateEntry(
-        _ memory: PhysicalMemory, at address: UInt64, secondStage: HostPhysicalAddress?, isRoot: Bool
-    ) -> EntryLocation {
-        guard let secondStage else { return .host(HostPhysicalAddress(rawValue: address), isWritable: true) }
-        guard address < guestAddressEnd else { return .fault(.firstStageTableBeyondGuestWidth) }
-        switch lookUpSecondStage(memory, root: secondStage, address: address) {
-        case .fault(let reason):
-            return .fault(reason)
-        case .page(let output, remaining: _, let permission):
-            guard permission & SecondStageEntry.readable != 0 else {
-                return .fault(isRoot ? .firstStageRootReadDenied : .firstStageTableReadDenied)
-            }
-            return .host(
-                HostPhysicalAddress(rawValue: output), isWritable: permission & SecondStageEntry.writable != 0)
-        }
-    }
-
     /// Both walks in one body; `secondStage` is a constant in each caller, so that the optimiser makes two of it.
     @inline(__always)
     private static func walk(
@@ -139,44 +131,61 @@ extension PageWalk {
         address: LinearAddress, isWrite: Bool, isPrivileged: Bool, writeProtect: Bool
     ) -> Translation {
         guard levels.isCanonical(address) else { return .fault(.nonCanonicalAddress) }
-        var table = root
+        var table = root & ~(pageByteCount &- 1)
         var permission = FirstStageEntry.writable | FirstStageEntry.user
         var shift = levels.rootShift
+        // The tables of one walk mostly share a large page of the second stage. Nobody changes the second stage during
+        // a walk, so that remembering the page until its end is exact.
+        var tablePage = SecondStagePage.none
         while true {
             let isRoot = shift == levels.rootShift
             let guestLocation = PagingEntry.location(in: table, of: address.rawValue, shift: shift)
-            let location: HostPhysicalAddress
-            let isTableWritable: Bool
-            switch locateEntry(memory, at: guestLocation, secondStage: secondStage, isRoot: isRoot) {
-            case .fault(let reason): return .fault(reason)
-            case .host(let host, let isWritable): (location, isTableWritable) = (host, isWritable)
+            var location = guestLocation
+            if let secondStage {
+                if !tablePage.contains(guestLocation) {
+                    guard guestLocation < guestAddressEnd else {
+                        return .fault(.firstStageTableBeyondGuestWidth, secondStageAddress: guestLocation)
+                    }
+                    switch lookUpSecondStage(memory, root: secondStage, address: guestLocation) {
+                    case .fault(let reason): return .fault(reason, secondStageAddress: guestLocation)
+                    case .page(let page): tablePage = page
+                    }
+                }
+                guard tablePage.isReadable else {
+                    return .fault(
+                        isRoot ? .firstStageRootReadDenied : .firstStageTableReadDenied,
+                        secondStageAddress: guestLocation)
+                }
+                location = tablePage.host | guestLocation & tablePage.offsetMask
             }
-            guard let raw = memory.load64(location) else {
+            let entryAddress = HostPhysicalAddress(rawValue: location)
+            guard let raw = memory.loadEntry(entryAddress) else {
                 return .fault(isRoot ? .firstStageRootAccess : .firstStageAccess)
             }
-            guard FirstStageEntry(rawValue: raw).isPresent else { return .fault(.firstStageNotPresent) }
-            guard !PagingEntry.hasReservedAddressBits(raw, shift: shift) else { return .fault(.firstStageReserved) }
+            let entry = FirstStageEntry(rawValue: raw)
+            guard entry.isPresent else { return .fault(.firstStageNotPresent) }
+            guard !entry.hasReservedBits(shift: shift) else { return .fault(.firstStageReserved) }
             permission &= raw
 
             let isPage = PagingEntry.isPage(raw, shift: shift)
-            var result = Translation.translated(location, remaining: 0)
+            var result = Translation.translated(entryAddress, remaining: 0)
             if isPage {
                 guard isPrivileged || permission & FirstStageEntry.user != 0 else { return .fault(.userRequestDenied) }
                 guard !isWrite || permission & FirstStageEntry.writable != 0 || isPrivileged && !writeProtect else {
                     return .fault(.writeDenied)
                 }
-                let pageByteCount: UInt64 = 1 &<< shift
-                let offset = address.rawValue & (pageByteCount &- 1)
                 result = finish(
-                    memory, output: PagingEntry.page(raw, shift: shift) | offset, remaining: pageByteCount &- offset,
-                    secondStage: secondStage, isWrite: isWrite)
+                    memory, page: PagingEntry.page(raw, shift: shift), offsetMask: 1 &<< shift &- 1,
+                    address: address.rawValue, secondStage: secondStage, tablePage: tablePage, isWrite: isWrite)
                 if case .fault = result { return result }
             }
 
             let used = FirstStageEntry.accessed | (isPage && isWrite ? FirstStageEntry.dirty : 0)
             if raw & used != used {
-                guard isTableWritable else { return .fault(.firstStageTableWriteDenied) }
-                memory.setBits8(UInt8(truncatingIfNeeded: used), at: location)
+                guard secondStage == nil || tablePage.isWritable else {
+                    return .fault(.firstStageTableWriteDenied, secondStageAddress: guestLocation)
+                }
+                memory.setBits8(UInt8(truncatingIfNeeded: used), at: entryAddress)
             }
             if isPage { return result }
             table = raw & PagingEntry.address
@@ -184,19 +193,23 @@ extension PageWalk {
         }
     }
 
-    /// From the first stage's output to the host physical address.
+    /// From the page of the first stage to the host physical address.
     @inline(__always)
     private static func finish(
-        _ memory: PhysicalMemory, output: UInt64, remaining: UInt64, secondStage: HostPhysicalAddress?, isWrite: Bool
+        _ memory: PhysicalMemory, page: UInt64, offsetMask: UInt64, address: UInt64, secondStage: HostPhysicalAddress?,
+        tablePage: SecondStagePage, isWrite: Bool
     ) -> Translation {
+        let offset = address & offsetMask
+        let output = page | offset
+        let remaining = offsetMask &+ 1 &- offset
         guard let secondStage else { return .output(output, remaining: remaining) }
-        guard output < guestAddressEnd else { return .fault(.beyondGuestWidth) }
+        if tablePage.contains(output) {
+            return tablePage.translate(output, isWrite: isWrite, remaining: remaining)
+        }
+        guard output < guestAddressEnd else { return .fault(.beyondGuestWidth, secondStageAddress: output) }
         switch lookUpSecondStage(memory, root: secondStage, address: output) {
-        case .fault(let reason):
-            return .fault(reason)
-        case .page(let host, let hostRemaining, let permission):
-            if let denied = denial(isWrite: isWrite, permission) { return .fault(denied) }
-            return .output(host, remaining: min(remaining, hostRemaining))
+        case .fault(let reason): return .fault(reason, secondStageAddress: output)
+        case .page(let outputPage): return outputPage.translate(output, isWrite: isWrite, remaining: remaining)
         }
     }
 }

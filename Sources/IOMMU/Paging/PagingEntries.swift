@@ -29,12 +29,13 @@ enum PagingEntry {
     }
 
     /// Whether the page size flag is set where no page that large exists, or a large page is misaligned.
+    ///
+    /// - Parameter flags: The low bits of a large page's entry that are not part of its address.
     @inline(__always)
-    static func hasReservedAddressBits(_ entry: UInt64, shift: UInt64) -> Bool {
+    static func hasReservedAddressBits(_ entry: UInt64, shift: UInt64, flags: UInt64) -> Bool {
         guard shift > pageShift, entry & largePage != 0 else { return false }
         guard shift <= largestPageShift else { return true }
-        // Bit 12 of a large page is its memory type (PAT), not part of the address.
-        return entry & (1 &<< shift &- 1) & ~0x1FFF != 0
+        return entry & (1 &<< shift &- 1) & ~flags != 0
     }
 
     /// The first address of the page that `entry` of a table at `shift` maps.
@@ -65,6 +66,12 @@ package struct FirstStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCo
     }
 
     package var isPresent: Bool { rawValue & Self.present != 0 }
+
+    /// What a table at `shift` may not hold in a present entry. Bit 12 of a large page is its memory type (PAT).
+    @inline(__always)
+    func hasReservedBits(shift: UInt64) -> Bool {
+        PagingEntry.hasReservedAddressBits(rawValue, shift: shift, flags: 0x1FFF)
+    }
 }
 
 /// An entry of a second-stage table at any level.
@@ -85,4 +92,10 @@ package struct SecondStageEntry: RawRepresentable, Equatable, Sendable, BitwiseC
 
     /// An entry with neither R nor W maps nothing.
     package var isPresent: Bool { rawValue & (Self.readable | Self.writable) != 0 }
+
+    /// What a table at `shift` may not hold in a present entry.
+    @inline(__always)
+    func hasReservedBits(shift: UInt64) -> Bool {
+        rawValue & Self.reserved != 0 || PagingEntry.hasReservedAddressBits(rawValue, shift: shift, flags: 0xFFF)
+    }
 }

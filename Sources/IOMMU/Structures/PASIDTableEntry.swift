@@ -111,6 +111,7 @@ extension PASIDTableEntry {
     package var takesSupervisorRequests: Bool { words[2] & 1 << 0 != 0 }
 
     /// FSPM, bits 131:130: 0 is 4 levels, 1 is 5 levels, `nil` is neither.
+    @inline(__always)
     package var firstStageLevels: PagingLevels? {
         switch words[2] >> 2 & 3 {
         case 0: .four
@@ -129,6 +130,7 @@ extension PASIDTableEntry {
     /// (bit 9), memory types (89, 90, 127:96), extended accessed flag (135). The snoop bits 87 and 88 are allowed:
     /// memory is coherent here whatever they say. A first-stage pointer above the host width is reserved unless it is
     /// a GPA, which the walk checks against the guest's width.
+    @inline(__always)
     package var hasReservedBits: Bool {
         let highPointerBits = translationType == .nested ? 0 : EntryBits.aboveHostWidth
         return words[0] & (EntryBits.aboveHostWidth | 0xE20) | words[1] & ~0x0180_FFFF

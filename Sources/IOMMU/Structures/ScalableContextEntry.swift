@@ -38,6 +38,7 @@ package struct ScalableContextEntry: Sendable, BitwiseCopyable {
     package var isPASIDEnabled: Bool { words[0] & 1 << 3 != 0 }
 
     /// PDTS, bits 11:9, as the number of PASIDs it covers: 64 tables' worth for each of 2^(PDTS + 7) directory entries.
+    @inline(__always)
     package var pasidCount: UInt32 { 64 << (UInt32(truncatingIfNeeded: words[0] >> 9 & 7) + 7) }
 
     /// PASIDDIRPTR, bits 63:12.
@@ -50,6 +51,7 @@ package struct ScalableContextEntry: Sendable, BitwiseCopyable {
     package var isRequesterPrivileged: Bool { words[1] & 1 << 20 != 0 }
 
     /// Bits 8:5, 255:85, those above the host address width, and, as this unit has neither ATS nor PRI, DTE and PRE.
+    @inline(__always)
     package var hasReservedBits: Bool {
         words[0] & (EntryBits.aboveHostWidth | 0x1F4) | words[1] & ~0x1F_FFFF | words[2] | words[3] != 0
     }

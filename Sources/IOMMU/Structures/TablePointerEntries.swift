@@ -29,6 +29,7 @@ package struct RootEntryHalf: RawRepresentable, Equatable, Sendable, BitwiseCopy
     package var isPresent: Bool { rawValue & EntryBits.present != 0 }
 
     /// Bits 11:1, and those above the host address width.
+    @inline(__always)
     package var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFE) != 0 }
 
     /// LCTP or UCTP, bits 63:12.
@@ -60,6 +61,7 @@ package struct PASIDDirectoryEntry: RawRepresentable, Equatable, Sendable, Bitwi
     package var isFaultProcessingDisabled: Bool { rawValue & EntryBits.faultProcessingDisable != 0 }
 
     /// Bits 11:2, and those above the host address width.
+    @inline(__always)
     package var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFC) != 0 }
 
     /// SMPTBLPTR, bits 63:12.

@@ -103,8 +103,8 @@ extension FaultReason {
 }
 
 extension FaultReason {
-    /// Whether the second stage denied the access, so that a processor leaves non-root mode with an EPT violation: 78H to
-    /// 7BH, 83H to 86H, and a first-stage table that the second stage withholds.
+    /// Whether the second stage denied the access, so that a processor leaves non-root mode with an EPT violation: 78H
+    /// to 7BH, 83H to 86H, and a first-stage table that the second stage withholds.
     package var isSecondStage: Bool {
         switch self {
         case .secondStageAccess, .secondStageNotPresent, .secondStageReserved, .secondStageRootAccess, .beyondHostWidth,

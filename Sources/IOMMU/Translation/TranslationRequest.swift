@@ -34,6 +34,12 @@ package enum Translation: Equatable, Sendable, BitwiseCopyable {
     @inlinable @inline(__always)
     package static func fault(_ reason: FaultReason) -> Self { .fault(TranslationFault(reason: reason)) }
 
+    /// The fault with `reason` that the second stage raised on `address`.
+    @inline(__always)
+    static func fault(_ reason: FaultReason, secondStageAddress address: UInt64) -> Self {
+        .fault(TranslationFault(reason: reason, secondStageAddress: GuestPhysicalAddress(rawValue: address)))
+    }
+
     /// The end of every translation: the interrupt range is not memory, whatever the tables say (§6.2), and a large
     /// page that contains it ends before it.
     @inline(__always)
@@ -52,9 +58,14 @@ package enum Translation: Equatable, Sendable, BitwiseCopyable {
 package struct TranslationFault: Equatable, Sendable, BitwiseCopyable {
     package let reason: FaultReason
 
+    /// The GPA that the second stage did not let pass, or `nil` when the fault is of no second stage: of the first
+    /// stage, the request or the IOMMU's tables. A processor takes an EPT violation with this address.
+    package let secondStageAddress: GuestPhysicalAddress?
+
     @inlinable
-    package init(reason: FaultReason) {
+    package init(reason: FaultReason, secondStageAddress: GuestPhysicalAddress? = nil) {
         self.reason = reason
+        self.secondStageAddress = secondStageAddress
     }
 
     /// Whether software could make the access succeed by mapping the page or widening its permission: what a device
