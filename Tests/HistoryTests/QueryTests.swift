@@ -1,7 +1,7 @@
 import Dispatch
-import History
-import Synchronization
 import Testing
+
+@testable import History
 
 @Suite("History queries")
 struct QueryTests {
@@ -155,7 +155,7 @@ struct QueryTests {
 
     @Test
     func `An acknowledged event is seen by every later query on another thread`() throws {
-        let answers = Mutex<[Int64]>([])
+        let answers = Guarded<[Int64]>([])
         for ioasid in 100..<150 as Range<UInt32> {
             let sequence = try #require(history.record(event(.bind, ioasid, at: 100)).first?.sequence)
             let done = DispatchSemaphore(value: 0)

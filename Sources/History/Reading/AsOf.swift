@@ -12,6 +12,10 @@ enum AsOf {
             SELECT bound_sequence FROM binding WHERE ioasid = ? AND bound_time <= ? ORDER BY bound_time DESC LIMIT 1)
         """
 
+    /// Argument: time. The run of the daemon that had begun last.
+    private static let runSQL =
+        "SELECT \(Columns.daemonRun) FROM daemon_run WHERE start_time <= ? ORDER BY start_time DESC LIMIT 1"
+
     /// Arguments by name: `holder` (a value of `column`), `after` (an IOASID), `time`, `limit`.
     static func holdingsSQL(column: String) -> String {
         """
@@ -31,7 +35,8 @@ enum AsOf {
     }
 
     static func ownership(_ db: Database, ioasid: UInt32, at time: HistoryTime) throws -> HistoryOwnership {
-        let row = try Row.fetchOne(db, sql: ownershipSQL, arguments: [ioasid, time.nanoseconds])
+        let row = try Row.fetchOne(
+            db.cachedStatement(sql: ownershipSQL), arguments: [ioasid, time.nanoseconds])
         if let binding = try row.map(BindingRow.init) {
             if let gap = binding.gap, gap.contains(time) { return .unknown(gap, candidate: binding) }
             if binding.unbound.map({ time < $0.time }) ?? true { return .bound(binding) }
@@ -54,8 +59,7 @@ enum AsOf {
             case .process(let process): ("process", Int64(bitPattern: process))
             }
         let rows = try Row.fetchCursor(
-            db,
-            sql: holdingsSQL(column: column),
+            db.cachedStatement(sql: holdingsSQL(column: column)),
             arguments: [
                 "holder": value, "after": after.map { Int64($0) } ?? -1, "time": time.nanoseconds, "limit": limit,
             ])
@@ -81,7 +85,8 @@ enum AsOf {
     /// The time of the oldest event kept, if retention has removed any before it. Bindings that held at or after that
     /// time are all there.
     private static func horizon(_ db: Database) throws -> HistoryTime? {
-        let row = try Row.fetchOne(db, sql: "SELECT sequence, time FROM event ORDER BY sequence LIMIT 1")
+        let row = try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT sequence, time FROM event ORDER BY sequence LIMIT 1"))
         guard let row, row[0] as Int64 > 1 else { return nil }
         return HistoryTime(nanoseconds: row[1])
     }
@@ -90,12 +95,7 @@ enum AsOf {
     private static func gap(
         _ db: Database, around time: HistoryTime
     ) throws -> (gap: HistoryGap, durability: DurabilityMode)? {
-        let row = try Row.fetchOne(
-            db,
-            sql: """
-                SELECT \(Columns.daemonRun) FROM daemon_run WHERE start_time <= ? ORDER BY start_time DESC LIMIT 1
-                """,
-            arguments: [time.nanoseconds])
+        let row = try Row.fetchOne(db.cachedStatement(sql: runSQL), arguments: [time.nanoseconds])
         guard let run = try row.map(DaemonRunRow.init), let restart = run.restartTime else { return nil }
         let gap = HistoryGap(lastAlive: run.lastAliveTime, restart: restart)
         return gap.contains(time) ? (gap, run.durability) : nil

@@ -1,6 +1,5 @@
 internal import Dispatch
 internal import GRDB
-internal import Synchronization
 
 /// Queries on a connection of its own. They see every event that was acknowledged before they began, and neither wait
 /// for the writer nor hold it up.
@@ -12,13 +11,13 @@ package final class HistoryReader: Sendable {
     package static let waitingMax = 1024
 
     /// `nil` once closed: GRDB does not survive a read on a closed connection.
-    private let connection: Mutex<DatabaseQueue?>
+    private let connection: Guarded<DatabaseQueue?>
     private let path: String
     private let thread = DispatchQueue(label: "swqd.history.query")
-    private let waiting = Mutex(0)
+    private let waiting = Guarded(0)
 
     init(connection: DatabaseQueue, path: String) {
-        self.connection = Mutex(connection)
+        self.connection = Guarded(connection)
         self.path = path
     }
 

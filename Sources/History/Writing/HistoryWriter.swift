@@ -1,7 +1,6 @@
 internal import Dispatch
 internal import Foundation
 internal import GRDB
-internal import Synchronization
 
 /// Writes events on its own thread: everything that is queued goes into one transaction (group commit), then one call
 /// of `completed` answers all of it.
@@ -33,7 +32,7 @@ package final class HistoryWriter: Sendable {
         }
     }
 
-    private let state: Mutex<State>
+    private let state: Guarded<State>
     private let wake = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
     private let queuedEventsMax: Int
@@ -48,10 +47,10 @@ package final class HistoryWriter: Sendable {
         queuedEventsMax = options.queuedEventsMax
         batchEventsMax = max(options.batchEventsMax, 1)
         self.completed = completed
-        state = Mutex(State(retention: options.retention))
+        state = Guarded(State(retention: options.retention))
 
         let started = DispatchSemaphore(value: 0)
-        let failure = FailureBox()
+        let failure = Guarded<SQLiteFailure?>(nil)
         let thread = Thread { [self] in
             // One access for the life of the thread: the connection and its statements never leave it.
             connection.writeWithoutTransaction { db in
@@ -60,7 +59,7 @@ package final class HistoryWriter: Sendable {
                     started.signal()
                     run(recorder, db)
                 } catch {
-                    failure.value.withLock { $0 = SQLiteFailure(error) }
+                    failure.withLock { $0 = SQLiteFailure(error) }
                     started.signal()
                 }
             }
@@ -69,13 +68,9 @@ package final class HistoryWriter: Sendable {
         thread.name = "swqd-history"
         thread.start()
         started.wait()
-        if let failure = failure.value.withLock({ $0 }) {
+        if let failure = failure.withLock({ $0 }) {
             throw failure
         }
-    }
-
-    private final class FailureBox: Sendable {
-        let value = Mutex<SQLiteFailure?>(nil)
     }
 
     /// Queues an event; never blocks on the disk. From any thread; the order of calls is the order of the log.

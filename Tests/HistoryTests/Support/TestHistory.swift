@@ -1,8 +1,8 @@
 import Dispatch
 import Foundation
-import History
-import Synchronization
 import Testing
+
+@testable import History
 
 /// A directory that is removed with its last reference.
 final class TemporaryDirectory: Sendable {
@@ -33,7 +33,7 @@ final class Reports: Sendable {
         var holds = false
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let held = DispatchSemaphore(value: 0)
     private let resumed = DispatchSemaphore(value: 0)
 
