@@ -335,16 +335,6 @@ package nonisolated struct WireWqStatus: @unchecked Sendable {
   /// Clears the value of `index`. Subsequent reads from it will return its default value.
   package mutating func clearIndex() {_uniqueStorage()._index = nil}
 
-  /// Name from the layout; absent when it has none.
-  package var name: String {
-    get {_storage._name ?? String()}
-    set {_uniqueStorage()._name = newValue}
-  }
-  /// Returns true if `name` has been explicitly set.
-  package var hasName: Bool {_storage._name != nil}
-  /// Clears the value of `name`. Subsequent reads from it will return its default value.
-  package mutating func clearName() {_uniqueStorage()._name = nil}
-
   /// Mode.
   package var mode: WireWqMode {
     get {_storage._mode ?? .shared}
@@ -1430,11 +1420,10 @@ nonisolated extension WireDeviceStatus.State: SwiftProtobuf._ProtoNameProviding 
 
 nonisolated extension WireWqStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WqStatus"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}name\0\u{1}mode\0\u{1}size\0\u{1}threshold\0\u{1}priority\0\u{1}state\0\u{1}occupancy\0\u{1}group\0\u{3}block_on_fault\0\u{3}max_transfer_shift\0\u{3}max_batch_shift\0\u{1}pasid\0\u{1}accepted\0\u{1}retried\0\u{1}completed\0\u{1}abandoned\0\u{1}portals\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{2}\u{2}mode\0\u{1}size\0\u{1}threshold\0\u{1}priority\0\u{1}state\0\u{1}occupancy\0\u{1}group\0\u{3}block_on_fault\0\u{3}max_transfer_shift\0\u{3}max_batch_shift\0\u{1}pasid\0\u{1}accepted\0\u{1}retried\0\u{1}completed\0\u{1}abandoned\0\u{1}portals\0\u{c}\u{2}\u{1}")
 
   fileprivate class _StorageClass {
     var _index: UInt32? = nil
-    var _name: String? = nil
     var _mode: WireWqMode? = nil
     var _size: UInt32? = nil
     var _threshold: UInt32? = nil
@@ -1462,7 +1451,6 @@ nonisolated extension WireWqStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
     init(copying source: _StorageClass) {
       _index = source._index
-      _name = source._name
       _mode = source._mode
       _size = source._size
       _threshold = source._threshold
@@ -1498,7 +1486,6 @@ nonisolated extension WireWqStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
         // enabled. https://github.com/apple/swift-protobuf/issues/1034
         switch fieldNumber {
         case 1: try { try decoder.decodeSingularUInt32Field(value: &_storage._index) }()
-        case 2: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
         case 3: try { try decoder.decodeSingularEnumField(value: &_storage._mode) }()
         case 4: try { try decoder.decodeSingularUInt32Field(value: &_storage._size) }()
         case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._threshold) }()
@@ -1529,9 +1516,6 @@ nonisolated extension WireWqStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // https://github.com/apple/swift-protobuf/issues/1182
       try { if let v = _storage._index {
         try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
-      } }()
-      try { if let v = _storage._name {
-        try visitor.visitSingularStringField(value: v, fieldNumber: 2)
       } }()
       try { if let v = _storage._mode {
         try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
@@ -1591,7 +1575,6 @@ nonisolated extension WireWqStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
         let _storage = _args.0
         let rhs_storage = _args.1
         if _storage._index != rhs_storage._index {return false}
-        if _storage._name != rhs_storage._name {return false}
         if _storage._mode != rhs_storage._mode {return false}
         if _storage._size != rhs_storage._size {return false}
         if _storage._threshold != rhs_storage._threshold {return false}

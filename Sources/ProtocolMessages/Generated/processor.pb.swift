@@ -488,7 +488,7 @@ package nonisolated struct WireReadMsrArguments: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Number of the MSR; 0xd93 (IA32_PASID) and 0xda0 (IA32_XSS) exist, another gives `#GP(0)`.
+  /// Number of the MSR; 0xd93 (IA32_PASID) exists, another gives `#GP(0)`.
   package var msr: String {
     get {_msr ?? String()}
     set {_msr = newValue}
@@ -974,7 +974,7 @@ package nonisolated struct WireVmExit: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Exit reason: 72 for ENQCMD, 73 for ENQCMDS.
+  /// Exit reason: 72 for ENQCMD, 73 for ENQCMDS, 48 for an EPT violation of the source or the destination.
   package var reason: UInt32 {
     get {_reason ?? 0}
     set {_reason = newValue}
@@ -984,7 +984,7 @@ package nonisolated struct WireVmExit: Sendable {
   /// Clears the value of `reason`. Subsequent reads from it will return its default value.
   package mutating func clearReason() {self._reason = nil}
 
-  /// The guest PASID that had no translation.
+  /// The guest PASID that had no translation; absent for reason 48.
   package var guestPasid: UInt32 {
     get {_guestPasid ?? 0}
     set {_guestPasid = newValue}
@@ -1014,6 +1014,17 @@ package nonisolated struct WireVmExit: Sendable {
   /// Clears the value of `handled`. Subsequent reads from it will return its default value.
   package mutating func clearHandled() {self._handled = nil}
 
+  /// The guest physical address that the VM does not map, as far as the model knows it: without page tables of the guest.
+  /// Absent for reasons 72 and 73.
+  package var guestPhysicalAddress: String {
+    get {_guestPhysicalAddress ?? String()}
+    set {_guestPhysicalAddress = newValue}
+  }
+  /// Returns true if `guestPhysicalAddress` has been explicitly set.
+  package var hasGuestPhysicalAddress: Bool {self._guestPhysicalAddress != nil}
+  /// Clears the value of `guestPhysicalAddress`. Subsequent reads from it will return its default value.
+  package mutating func clearGuestPhysicalAddress() {self._guestPhysicalAddress = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// What the hypervisor did.
@@ -1022,6 +1033,9 @@ package nonisolated struct WireVmExit: Sendable {
 
     /// Set ZF, cleared the other five status flags and skipped the instruction (policy A).
     case zfSetAndSkipped // = 0
+
+    /// Found nothing at the guest physical address and injected #PF.
+    case pageFaultInjected // = 1
     case UNRECOGNIZED(Int)
 
     package init() {
@@ -1031,6 +1045,7 @@ package nonisolated struct WireVmExit: Sendable {
     package init?(rawValue: Int) {
       switch rawValue {
       case 0: self = .zfSetAndSkipped
+      case 1: self = .pageFaultInjected
       default: self = .UNRECOGNIZED(rawValue)
       }
     }
@@ -1038,6 +1053,7 @@ package nonisolated struct WireVmExit: Sendable {
     package var rawValue: Int {
       switch self {
       case .zfSetAndSkipped: return 0
+      case .pageFaultInjected: return 1
       case .UNRECOGNIZED(let i): return i
       }
     }
@@ -1045,6 +1061,7 @@ package nonisolated struct WireVmExit: Sendable {
     // The compiler won't synthesize support with the UNRECOGNIZED case.
     package static let allCases: [WireVmExit.Handling] = [
       .zfSetAndSkipped,
+      .pageFaultInjected,
     ]
 
   }
@@ -1055,6 +1072,7 @@ package nonisolated struct WireVmExit: Sendable {
   fileprivate var _guestPasid: UInt32? = nil
   fileprivate var _instructionLength: UInt32? = nil
   fileprivate var _handled: WireVmExit.Handling? = nil
+  fileprivate var _guestPhysicalAddress: String? = nil
 }
 
 /// Arguments of `umwait`. Since 0.1.
@@ -2025,7 +2043,7 @@ nonisolated extension WireException: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension WireVmExit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".VmExit"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reason\0\u{3}guest_pasid\0\u{3}instruction_length\0\u{1}handled\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reason\0\u{3}guest_pasid\0\u{3}instruction_length\0\u{1}handled\0\u{3}guest_physical_address\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2037,6 +2055,7 @@ nonisolated extension WireVmExit: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._guestPasid) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._instructionLength) }()
       case 4: try { try decoder.decodeSingularEnumField(value: &self._handled) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self._guestPhysicalAddress) }()
       default: break
       }
     }
@@ -2059,6 +2078,9 @@ nonisolated extension WireVmExit: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     try { if let v = self._handled {
       try visitor.visitSingularEnumField(value: v, fieldNumber: 4)
     } }()
+    try { if let v = self._guestPhysicalAddress {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2067,13 +2089,14 @@ nonisolated extension WireVmExit: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs._guestPasid != rhs._guestPasid {return false}
     if lhs._instructionLength != rhs._instructionLength {return false}
     if lhs._handled != rhs._handled {return false}
+    if lhs._guestPhysicalAddress != rhs._guestPhysicalAddress {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
 nonisolated extension WireVmExit.Handling: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0zf_set_and_skipped\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0zf_set_and_skipped\0\u{1}page_fault_injected\0")
 }
 
 nonisolated extension WireUmwaitArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
