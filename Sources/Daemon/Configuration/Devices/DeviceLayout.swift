@@ -64,7 +64,8 @@ struct DeviceLayout {
         guard let (nameInFile, element) = matching else {
             throw ConfigurationError(
                 .member(file: file, path: ""),
-                "describes \(names.joined(separator: ", ")) and not \(name); that name, or a single device, is accepted")
+                "describes \(names.joined(separator: ", ")) and not \(name); that name, or a single device, is accepted"
+            )
         }
         var reader = try LayoutReader(element, device: nameInFile, profile: profile)
         let setup = try reader.setup(named: name)

@@ -39,7 +39,8 @@ package struct AccessToken: Hashable, Sendable, CustomStringConvertible {
         return nil
     }
 
-    private static func token(in contents: [UInt8], of path: Setting<String>) throws(ConfigurationError) -> AccessToken {
+    private static func token(in contents: [UInt8], of path: Setting<String>) throws(ConfigurationError) -> AccessToken
+    {
         let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
         let start = contents.firstIndex { !isSpace($0) } ?? contents.endIndex
         let end = contents.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? start

@@ -1,7 +1,6 @@
 internal import Glibc
-internal import Protocol
-
 package import Logging
+internal import Protocol
 
 /// How a log event becomes one line.
 package enum LogFormat: Sendable {
@@ -46,7 +45,12 @@ package enum LogFormat: Sendable {
     }
 
     private static func value(_ text: String) -> String {
-        let isPlain = text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && !"\"=\\".unicodeScalars.contains($0) }
+        let isPlain = text.unicodeScalars.allSatisfy { scalar in
+            switch scalar {
+            case "\u{0}"..."\u{20}", "\u{7F}", "\"", "=", "\\": false
+            default: true
+            }
+        }
         return isPlain && !text.isEmpty ? text : JSONValue.quoted(text)
     }
 

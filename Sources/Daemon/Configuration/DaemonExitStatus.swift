@@ -3,7 +3,7 @@ internal import History
 internal import Platform
 
 /// How the daemon's process ends (sysexits.h where that has a word).
-package enum ExitStatus: Int32, Sendable {
+package enum DaemonExitStatus: Int32, Sendable {
     /// Stopped as asked, or checked and valid.
     case success = 0
     /// EX_USAGE: the command line is wrong.
@@ -54,7 +54,7 @@ package enum ExitStatus: Int32, Sendable {
     private init(_ error: DaemonError) {
         switch error {
         case .noFrames: self = .system
-        case .device: self = .configuration
+        case .device, .inheritedWithoutToken: self = .configuration
         case .historyFailed: self = .inputOutput
         }
     }

@@ -1,0 +1,39 @@
+internal import DSA
+internal import History
+internal import Platform
+internal import Synchronization
+
+/// What other threads tell the loop.
+enum LoopMessage: Sendable {
+    /// The history answered events, in the order of their submission.
+    case history([HistoryCompletion])
+    /// A query of the history is done; the token names who asked.
+    case query(token: UInt64, HistoryAnswer)
+    /// A window ran on an engine thread.
+    case windowRan(device: Int, engine: Int)
+}
+
+/// Messages from other threads to the loop, and the descriptor that wakes it.
+final class Mailbox: Sendable {
+    private let messages = Mutex<[LoopMessage]>([])
+    let wakeup: Wakeup
+
+    init() throws(SystemError) {
+        wakeup = try Wakeup()
+    }
+
+    /// Adds a message and wakes the loop. From any thread.
+    func post(_ message: LoopMessage) {
+        messages.withLock { $0.append(message) }
+        wakeup.signal()
+    }
+
+    /// Everything posted so far, oldest first. For the loop.
+    func takeAll() -> [LoopMessage] {
+        wakeup.drain()
+        return messages.withLock { waiting in
+            defer { waiting.removeAll(keepingCapacity: true) }
+            return waiting
+        }
+    }
+}

@@ -1,0 +1,180 @@
+internal import DSA
+internal import Logging
+internal import History
+internal import Machine
+internal import Platform
+internal import ProtocolMessages
+
+extension Server {
+    /// What a poll token stands for.
+    enum Source {
+        static let mailbox: UInt64 = 1 << 63
+        static let signals: UInt64 = 1 << 63 | 1
+        static let listener: UInt64 = 1 << 62
+    }
+
+    private static let heartbeatNanoseconds: UInt64 = 1_000_000_000
+
+    /// Serves until a stop is complete.
+    ///
+    /// - Throws: ``DaemonError/historyFailed(_:)`` when the history can no longer be written.
+    func run() throws {
+        try poller.add(mailbox.wakeup.descriptor, events: .readable, token: Source.mailbox)
+        try poller.add(signals.descriptor, events: .readable, token: Source.signals)
+        for (index, listening) in listeners.enumerated() {
+            try poller.add(
+                listening.listener.descriptor, events: .readable, token: Source.listener | UInt64(index))
+        }
+        var events = PollEventBuffer(capacity: 512)
+        var isBusy = false
+        notifier.ready(log)
+        while true {
+            let timeout: PollTimeout = isBusy || !resumedSessions.isEmpty ? .immediate : timeUntilNextDeadline()
+            try poller.wait(into: &events, timeout: timeout)
+            for index in 0..<events.count { handle(events[index]) }
+            resumeSessions()
+            isBusy = stepMachine()
+            flushDirtySessions()
+            handleDeadlines()
+            if let stop, isStopComplete(stop) { break }
+        }
+        engineThreads.stop()
+        closeAllSessions()
+    }
+
+    private func handle(_ event: PollEvent) {
+        switch event.token {
+        case Source.mailbox:
+            for message in mailbox.takeAll() { handle(message) }
+        case Source.signals:
+            handleSignals()
+        case let token where token & Source.listener != 0:
+            acceptConnections(on: Int(token & 0xFFFF))
+        default:
+            let slot = Int(truncatingIfNeeded: event.token & 0xFFFF_FFFF)
+            guard slot < sessionSlots.count, let session = sessionSlots[slot],
+                session.id == Session.ID(truncatingIfNeeded: event.token >> 32 & 0x3FFF_FFFF)
+            else { return }
+            handle(event.events, of: session)
+        }
+    }
+
+    private func handle(_ message: LoopMessage) {
+        switch message {
+        case .history(let completions):
+            for completion in completions { history.complete(completion) }
+            if let failure = history.fatalFailure, stop == nil { beginStop(.historyFailed, because: failure) }
+        case .query(let token, let answer):
+            queryContinuations.removeValue(forKey: token)?(answer)
+        case .windowRan(let device, let engine):
+            machine.finishWindow(device: device, engine: engine)
+        }
+    }
+
+    /// Lets the devices work, hands long windows to threads and delivers what happened.
+    ///
+    /// - Returns: Whether there is more to do at once.
+    @discardableResult
+    func stepMachine() -> Bool {
+        submissionsSinceStep = 0
+        let isUnfinished = machine.step(runsInline: false)
+        while let window = machine.takeReadyWindow() { engineThreads.submit(window) }
+        deliverEffects()
+        wakeMemoryWaiters()
+        return isUnfinished
+    }
+
+    /// Acts on what the machine reported.
+    func deliverEffects() {
+        while !machine.effects.isEmpty {
+            var effects: [MachineEffect] = []
+            swap(&effects, &machine.effects)
+            for effect in effects { deliver(effect) }
+        }
+    }
+
+    private func deliver(_ effect: MachineEffect) {
+        switch effect {
+        case .softwareError(let device, let error):
+            announceSoftwareError(error, device: device)
+        case .commandCompleted(let device, let error):
+            finishDeviceCommand(device: device, error: error)
+        case .unbindDrained(let token):
+            unbindContinuations.removeValue(forKey: token)?()
+        case .windowsReturned(let token):
+            quiesceContinuations.removeValue(forKey: token)?()
+        case .drained(let token):
+            drainContinuations.removeValue(forKey: token)?()
+        }
+    }
+
+    // MARK: Time
+
+    private func timeUntilNextDeadline() -> PollTimeout {
+        let now = MonotonicClock.nanoseconds()
+        var next = nextHeartbeat
+        if let stop { next = min(next, stop.deadline) }
+        if let waiter = nextMemoryDeadline { next = min(next, waiter) }
+        if let watchdog = notifier.nextWatchdog { next = min(next, watchdog) }
+        guard next > now else { return .immediate }
+        // Rounded up: waking a little late beats waking twice.
+        return .milliseconds(UInt32(clamping: (next - now + 999_999) / 1_000_000))
+    }
+
+    private func handleDeadlines() {
+        let now = MonotonicClock.nanoseconds()
+        expireMemoryWaiters(now)
+        notifier.keepAlive(now)
+        guard now >= nextHeartbeat else { return }
+        nextHeartbeat = now + Self.heartbeatNanoseconds
+        history.noteAlive()
+        resumeListeners()
+    }
+
+    // MARK: Signals and the stop
+
+    private func handleSignals() {
+        while let received = try? signals.next() {
+            switch received.signal {
+            case .terminate, .interrupt:
+                beginStop(.signalReceived, because: "signal \(received.signal)")
+            case .hangUp:
+                reloadConfiguration()
+            }
+        }
+    }
+
+    private func reloadConfiguration() {
+        notifier.reloading(log)
+        do {
+            let fresh = try reload()
+            applyReload(fresh)
+            log.info("configuration reloaded: log level and retention")
+        } catch {
+            log.error("configuration not reloaded, the old one stays in force", metadata: ["error": "\(error)"])
+        }
+        notifier.ready(log)
+    }
+
+    /// Takes no further submission; drains; then unbinds everything, flushes and ends.
+    func beginStop(_ reason: WireShutdownEvent.Reason, because cause: String) {
+        guard stop == nil else { return }
+        log.notice("stopping", metadata: ["cause": "\(cause)"])
+        notifier.stopping(log)
+        let now = MonotonicClock.nanoseconds()
+        let patience = UInt64(configuration.limits.drainTimeoutMilliseconds) * 1_000_000
+        stop = Stop(reason: reason, deadline: now + patience)
+        for listening in listeners where !listening.isPaused { try? poller.remove(listening.listener.descriptor) }
+        listeners.removeAll()
+        let token = makeToken()
+        drainContinuations[token] = { [self] in stop?.isDrained = true }
+        machine.drain(.all, token: token)
+        deliverEffects()
+        announceShutdown(reason)
+    }
+
+    private func isStopComplete(_ stop: Stop) -> Bool {
+        guard stop.isDrained || MonotonicClock.nanoseconds() >= stop.deadline else { return false }
+        return true
+    }
+}

@@ -1,0 +1,60 @@
+internal import DSASpec
+internal import Machine
+internal import Platform
+internal import Protocol
+internal import ProtocolMessages
+
+extension Server {
+    /// Sends an event to the sessions that subscribed to it and may see it.
+    func announce(_ event: WireEvent.OneOf_Data, about owner: ClientIdentity?) {
+        let name = EventName(event)
+        let time = Self.eventTime()
+        for session in sessions.values where session.phase == .ready && session.subscription.includes(name) {
+            guard session.isAdmin || session.transport == .unixReadOnly || (owner.map { $0 == session.identity } ?? false)
+            else { continue }
+            send(event, at: time, to: session)
+        }
+    }
+
+    private func send(_ event: WireEvent.OneOf_Data, at time: EventTimestamp, to session: Session) {
+        guard session.queuedEvents < configuration.limits.eventQueue else {
+            session.droppedInGap += 1
+            session.droppedEvents += 1
+            totalDroppedEvents += 1
+            return
+        }
+        session.queuedEvents += 1
+        session.output.append(event, at: time)
+        markDirty(session)
+    }
+
+    /// Tells a session whose queue was full how much it missed.
+    func announceGap(_ session: Session) {
+        var gap = WireEventsDroppedEvent()
+        gap.count = session.droppedInGap
+        gap.total = session.droppedEvents
+        session.droppedInGap = 0
+        session.output.append(.eventsDropped(gap), at: Self.eventTime())
+        markDirty(session)
+    }
+
+    func announceShutdown(_ reason: WireShutdownEvent.Reason) {
+        var event = WireShutdownEvent()
+        event.reason = reason
+        for session in sessions.values where session.phase == .ready {
+            send(.shutdown(event), at: Self.eventTime(), to: session)
+        }
+    }
+
+    func announceSoftwareError(_ error: SoftwareError, device: Int) {
+        var event = WireSoftwareErrorEvent()
+        event.device = deviceNames[device]
+        event.error = WireSoftwareError(error)
+        announce(.softwareError(event), about: nil)
+    }
+
+    static func eventTime() -> EventTimestamp {
+        let now = WallClock.nanoseconds()
+        return EventTimestamp(seconds: now / 1_000_000_000, microseconds: Int32(now % 1_000_000_000 / 1000))
+    }
+}

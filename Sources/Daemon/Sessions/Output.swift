@@ -1,0 +1,144 @@
+internal import History
+internal import Logging
+internal import Platform
+internal import Protocol
+internal import ProtocolMessages
+internal import SwiftProtobuf
+
+extension Server {
+    static let shuttingDown = WireError(
+        .shuttingDown, "the daemon stops and takes no further work; reconnect after its restart")
+
+    /// Puts a session into the list of those that are written at the end of the turn.
+    @inline(__always)
+    func markDirty(_ session: Session) {
+        guard !session.isDirty else { return }
+        session.isDirty = true
+        dirtySessions.append(session)
+    }
+
+    func reply(_ error: WireError, to session: Session, id: RequestID) {
+        guard !session.isClosed else { return }
+        session.output.append(error, id: id)
+        markDirty(session)
+    }
+
+    func reply(_ result: some Message, to session: Session, id: RequestID) {
+        guard !session.isClosed else { return }
+        session.output.append(result, id: id)
+        markDirty(session)
+    }
+
+    func replyEmpty(to session: Session, id: RequestID) {
+        guard !session.isClosed else { return }
+        session.output.appendEmptyReturn(id: id)
+        markDirty(session)
+    }
+
+    /// Writes what this turn produced, one write per session.
+    func flushDirtySessions() {
+        while !dirtySessions.isEmpty {
+            var dirty: [Session] = []
+            swap(&dirty, &dirtySessions)
+            for session in dirty {
+                session.isDirty = false
+                if !session.isClosed { flush(session) }
+            }
+            // Keeps the array's memory for the next turn.
+            if dirtySessions.isEmpty {
+                dirty.removeAll(keepingCapacity: true)
+                swap(&dirty, &dirtySessions)
+                break
+            }
+        }
+    }
+
+    /// Writes as much as the socket takes.
+    func flush(_ session: Session) {
+        while !session.output.isEmpty {
+            let outcome = write(session)
+            switch outcome {
+            case .bytes(let count):
+                session.output.removeFirst(count)
+            case .wouldBlock:
+                updateInterest(session)
+                return
+            case .peerGone, .failed:
+                close(session)
+                return
+            }
+        }
+        session.queuedEvents = 0
+        if session.droppedInGap > 0 { announceGap(session) }
+        if session.closesWhenFlushed, session.output.isEmpty {
+            close(session)
+            return
+        }
+        updateInterest(session)
+    }
+
+    private func write(_ session: Session) -> WriteOutcome {
+        guard let attachment = session.attachment else {
+            return unsafe session.output.withBytes { unsafe session.socket.write($0) }
+        }
+        if attachment.bytesBefore > 0 {
+            let outcome = unsafe session.output.withBytes { bytes in
+                let before = min(attachment.bytesBefore, bytes.count)
+                return unsafe session.socket.write(UnsafeRawBufferPointer(rebasing: bytes[0..<before]))
+            }
+            if case .bytes(let count) = outcome { attachment.bytesBefore -= count }
+            return outcome
+        }
+        let outcome = unsafe session.output.withBytes { unsafe session.socket.write($0, attaching: attachment.descriptor) }
+        if case .bytes = outcome { session.attachment = nil }
+        return outcome
+    }
+
+    /// Polls for what the session can use: writing while output waits, reading unless its replies pile up or it waits
+    /// with more behind it than it may.
+    func updateInterest(_ session: Session) {
+        guard !session.isClosed else { return }
+        let isFull = session.output.count > configuration.limits.replyBytes
+        let waits = session.isParked && !session.acceptsOutOfBand
+        let isCrowded = session.isParked && session.deferredByteCount > configuration.limits.lineBytes
+        session.isReadingPaused = isFull || waits || isCrowded || session.isInputFinished
+        var interest: PollEvents = []
+        if !session.isReadingPaused { interest.formUnion([.readable, .peerFinished]) }
+        if !session.output.isEmpty { interest.insert(.writable) }
+        guard interest != session.interest else { return }
+        session.interest = interest
+        do {
+            try poller.modify(
+                session.socket.descriptor, events: interest, token: Self.token(session, slot: session.slot))
+        } catch {
+            log.error("a connection cannot be polled", metadata: ["error": "\(error)"])
+            close(session)
+        }
+    }
+
+    /// Ends a session: its processor goes, and with it what it owned.
+    func close(_ session: Session) {
+        guard !session.isClosed else { return }
+        session.isClosed = true
+        try? poller.remove(session.socket.descriptor)
+        sessions[session.id] = nil
+        sessionSlots[session.slot] = nil
+        freeSlots.append(session.slot)
+        memoryWaiters.removeAll { $0.session === session }
+        log.debug("connection closed", metadata: ["connection": "\(session.id)"])
+        releaseProcessor(of: session, cause: .clientDied)
+        for space in vms.values where space.creator == session.id { tearDown(space, cause: .clientDied) {} }
+        resumeListeners()
+    }
+
+    /// Ends all sessions at the end of the daemon.
+    func closeAllSessions() {
+        for session in sessions.values {
+            flush(session)
+            guard !session.isClosed else { continue }
+            session.isClosed = true
+        }
+        sessions.removeAll()
+        sessionSlots.removeAll()
+    }
+}

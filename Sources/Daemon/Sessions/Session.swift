@@ -1,0 +1,118 @@
+internal import Machine
+internal import Platform
+internal import Protocol
+
+/// One connection: its socket, what it is, what it waits for.
+///
+///     greeted --qmp_capabilities--> ready            (Unix)
+///     greeted --qmp_capabilities--> unauthenticated --authenticate--> ready   (TCP)
+///
+/// Confined to the loop's thread.
+final class Session {
+    typealias ID = UInt32
+
+    enum Transport {
+        case unix
+        case unixReadOnly
+        case unixAdmin
+        case tcp
+    }
+
+    enum Phase {
+        case greeted
+        case unauthenticated
+        case ready
+    }
+
+    /// Its place in the loop's table.
+    var slot = 0
+
+    /// What the connection is to the machine.
+    enum Role {
+        case observer
+        case thread(ClientSpace, processor: Int, number: UInt32)
+        case vcpu(ClientSpace, processor: Int, number: UInt32)
+    }
+
+    let id: ID
+    let socket: StreamSocket
+    let transport: Transport
+    /// Who connected; `nil` on TCP, where nobody vouches for the peer.
+    let credentials: PeerCredentials?
+    let memory = MemoryAccount()
+
+    var phase = Phase.greeted
+    var role = Role.observer
+    /// The processor that submissions run on, or -1: read on each of them.
+    var processor = -1
+    var acceptsOutOfBand = false
+    /// The peer sent something that was no request before any request was one; on TCP that ends the connection.
+    var hasSentRequest = false
+
+    var framer: LineFramer
+    var input = InputBuffer()
+    var inbox = DescriptorInbox(limit: 1)
+    var output = OutputBuffer(capacity: 256)
+    /// A descriptor that travels with the reply at the front of `output`.
+    var attachment: OutgoingDescriptor?
+
+    /// A command waits; later ones are not begun before it has answered.
+    var isParked = false
+    /// Requests that arrived behind a command that waits, while others may overtake it.
+    var deferred: [[UInt8]] = []
+    var deferredByteCount = 0
+
+    /// Reading stopped: the peer does not take its replies, or too much waits behind a parked command.
+    var isReadingPaused = false
+    /// The peer has finished sending; the connection closes once everything is answered.
+    var isInputFinished = false
+    /// Close when the output has been written.
+    var closesWhenFlushed = false
+    var isClosed = false
+    /// In the loop's list of sessions with output.
+    var isDirty = false
+    var interest: PollEvents = [.readable, .peerFinished]
+
+    var subscription = EventSubscription()
+    /// Events in `output` that have not been written.
+    var queuedEvents = 0
+    var droppedInGap: UInt64 = 0
+    var droppedEvents: UInt64 = 0
+
+    init(
+        id: ID, socket: consuming StreamSocket, transport: Transport, credentials: PeerCredentials?, lineBytesMax: Int
+    ) {
+        self.id = id
+        self.socket = socket
+        self.transport = transport
+        self.credentials = credentials
+        framer = LineFramer(lineBytesMax: lineBytesMax)
+    }
+
+    var isAdmin: Bool { transport == .unixAdmin }
+
+    /// Whose objects the connection may name.
+    var identity: ClientIdentity {
+        credentials.map { .user($0.user) } ?? .tokenHolder
+    }
+
+    /// The process or VM that the connection is part of.
+    var space: ClientSpace? {
+        switch role {
+        case .observer: nil
+        case .thread(let space, _, _), .vcpu(let space, _, _): space
+        }
+    }
+}
+
+/// A descriptor on its way to a client, in one object so that optional storage can hold it.
+final class OutgoingDescriptor {
+    let descriptor: OwnedFD
+    /// Bytes of the output that must be written before the reply it belongs to begins.
+    var bytesBefore: Int
+
+    init(_ descriptor: consuming OwnedFD, bytesBefore: Int) {
+        self.descriptor = descriptor
+        self.bytesBefore = bytesBefore
+    }
+}
