@@ -39,6 +39,14 @@ struct LogicalProcessorTests {
         #expect(processor.ia32PASID == .invalid)
     }
 
+    @Test func `RDMSR returns IA32_PASID at CPL 0 and raises #GP(0) above it, or for another MSR`() {
+        var processor = LogicalProcessor.thread(pasid: 7, privilegeLevel: .supervisor)
+        #expect(processor.readModelSpecificRegister(0xD93) == .value(0x8000_0007))
+        #expect(processor.readModelSpecificRegister(0xDA0) == .exception(.generalProtection(.unknownRegister)))
+        processor.privilegeLevel = .user
+        #expect(processor.readModelSpecificRegister(0xD93) == .exception(.generalProtection(.privilegeLevel)))
+    }
+
     @Test func `WRMSR of another MSR, or of IA32_PASID without ENQCMD in CPUID, raises #GP(0)`() {
         var processor = Self.thread
         processor.privilegeLevel = .supervisor

@@ -119,7 +119,9 @@ extension PASIDTranslationTable {
         return PASIDTranslationDirectoryEntry(rawValue: word)
     }
 
-    private static func tableEntry(at address: HostPhysicalAddress, in memory: PhysicalMemory) -> PASIDTranslationTableEntry {
+    private static func tableEntry(
+        at address: HostPhysicalAddress, in memory: PhysicalMemory
+    ) -> PASIDTranslationTableEntry {
         guard let word = memory.load32(address) else { preconditionFailure("a frame of this table is not memory") }
         return PASIDTranslationTableEntry(rawValue: word)
     }
