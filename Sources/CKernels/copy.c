@@ -23,7 +23,10 @@ CK_AVX2 static void fill_avx2(uint8_t *destination, size_t byte_count, uint64_t 
     STORE(destination + last, _mm256_set1_epi64x((long long)ck_rotated(pattern, last)));
 }
 
-CK_AVX2 static size_t dualcast_avx2(uint8_t *destination1, uint8_t *destination2, const uint8_t *source, size_t byte_count) {
+/// Whole vectors only. Returns how many bytes it did.
+CK_AVX2 static size_t dualcast_avx2(
+    uint8_t *destination1, uint8_t *destination2, const uint8_t *source, size_t byte_count
+) {
     size_t offset = 0;
     for (; offset + 64 <= byte_count; offset += 64) {
         __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)(source + offset));

@@ -1,5 +1,6 @@
 import DSASpec
 import PCIe
+import Testing
 
 /// The operations of the table under test, dsa-device §1.4.
 let emulatedOperations: [Opcode] = [
@@ -76,6 +77,17 @@ extension CheckContext {
         return context
     }
 }
+
+/// The first failure of `descriptor` in `context`, which is the only one.
+func onlyFailure(_ descriptor: Descriptor, in context: CheckContext = .standard) -> CheckFailure? {
+    let failures = DescriptorChecks.allFailures(of: descriptor, in: context)
+    #expect(failures.count == 1)
+    #expect(DescriptorChecks.firstFailure(of: descriptor, in: context) == failures.first)
+    return failures.first
+}
+
+/// A valid Memory Move.
+let move = validDescriptor(.memoryMove)
 
 /// SplitMix64: small, seeded, and the same on every machine.
 struct SeededGenerator: RandomNumberGenerator {

@@ -110,7 +110,9 @@ extension Transfer {
         while left > 0 {
             let count = unsafe min(source.byteCount, destination.byteCount, left)
             left -= count
-            let (from, to) = unsafe (source.takeLast(count, more: left > 0), destination.takeLast(count, more: left > 0))
+            let (from, to) = unsafe (
+                source.takeLast(count, more: left > 0), destination.takeLast(count, more: left > 0)
+            )
             unsafe body(from, to, count)
         }
     }

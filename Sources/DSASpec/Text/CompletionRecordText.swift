@@ -31,7 +31,8 @@ package enum CompletionRecordText {
         if status == .invalidFlags {
             fields.append(
                 FieldText(
-                    "Invalid Flags", bytes: 16...18, value: hexadecimal(UInt64(record.invalidFlags.rawValue), digits: 6),
+                    "Invalid Flags", bytes: 16...18,
+                    value: hexadecimal(UInt64(record.invalidFlags.rawValue), digits: 6),
                     meaning: record.invalidFlags.names(for: opcode ?? .noOp).joined(separator: ", ")))
         } else if opcode == .crcGeneration || opcode == .copyWithCRC {
             fields.append(

@@ -62,9 +62,16 @@ final class OperationsFixture {
         unsafe Array(UnsafeRawBufferPointer(start: bytes + page * 4096, count: 4096))
     }
 
+    /// All of physical memory, page after page.
+    var allBytes: [UInt8] {
+        unsafe Array(UnsafeRawBufferPointer(start: bytes, count: pageCount * 4096))
+    }
+
+    /// Replaces the first bytes of physical page `page`, at most 4096.
     func setBytes(ofPage page: Int, to contents: [UInt8]) {
-        for (offset, byte) in contents.enumerated() {
-            unsafe bytes.storeBytes(of: byte, toByteOffset: page * 4096 + offset, as: UInt8.self)
+        precondition(contents.count <= 4096)
+        unsafe contents.withUnsafeBytes { contents in
+            unsafe (bytes + page * 4096).copyMemory(from: contents.baseAddress!, byteCount: contents.count)
         }
     }
 

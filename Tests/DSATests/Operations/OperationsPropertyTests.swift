@@ -2,29 +2,35 @@ import DSASpec
 import PCIe
 import Testing
 
-/// The operations as the specification words them, byte at a time over a dictionary of pages. It shares no code with
-/// the device.
+/// The operations as the specification words them, byte at a time. It shares no code with the device.
 private struct ByteOracle {
     struct Page {
         var physical: Int
         var isWritable: Bool
     }
 
-    /// By linear page number. What is missing is not mapped.
-    var pages: [UInt64: Page] = [:]
-    var physical: [[UInt8]]
+    /// The linear pages from ``RandomSpace/base`` up; `nil` is not mapped, and neither is what lies outside.
+    var pages: [Page?]
+    /// All pages of physical memory, end to end.
+    var physical: [UInt8]
 
     private func canAccess(_ address: UInt64, write: Bool) -> Bool {
-        guard let page = pages[address / 4096] else { return false }
-        return !write || page.isWritable
+        let page = Int(address / 4096) - Int(RandomSpace.base / 4096)
+        guard pages.indices.contains(page), let found = pages[page] else { return false }
+        return !write || found.isWritable
+    }
+
+    private func location(_ address: UInt64) -> Int {
+        let page = pages[Int((address - RandomSpace.base) / 4096)]
+        return (page?.physical ?? -1) * 4096 + Int(address % 4096)
     }
 
     private func load(_ address: UInt64) -> UInt8 {
-        physical[pages[address / 4096]!.physical][Int(address % 4096)]
+        physical[location(address)]
     }
 
     private mutating func store(_ byte: UInt8, at address: UInt64) {
-        physical[pages[address / 4096]!.physical][Int(address % 4096)] = byte
+        physical[location(address)] = byte
     }
 
     /// Carries `descriptor` out and returns what its record says.
@@ -136,23 +142,23 @@ private struct RandomSpace {
     init(pageCount: Int, holes: Int, _ generator: inout OperationsGenerator) throws {
         fixture = try OperationsFixture(pageCount: pageCount)
         linearPageCount = pageCount
-        let contents = (0..<pageCount).map { page in
-            // Mostly equal bytes, so that comparisons go far.
-            [UInt8](repeating: page % 16 == 0 ? 1 : 0, count: 4096)
-        }
-        oracle = ByteOracle(physical: contents)
+        // Mostly equal bytes, so that comparisons go far.
+        let contents = (0..<pageCount).map { page in [UInt8](repeating: page % 16 == 0 ? 1 : 0, count: 4096) }
+        oracle = ByteOracle(
+            pages: Array(repeating: nil, count: pageCount), physical: contents.reduce(into: []) { $0 += $1 })
         var order = Array(0..<pageCount)
         // Half of the neighbours stay together, so that segments merge.
         for _ in 0..<pageCount / 2 {
-            order.swapAt(Int.random(in: 0..<pageCount, using: &generator), Int.random(in: 0..<pageCount, using: &generator))
+            order.swapAt(
+                Int.random(in: 0..<pageCount, using: &generator), Int.random(in: 0..<pageCount, using: &generator))
         }
         for (page, physical) in order.enumerated() {
-            fixture.setBytes(ofPage: physical, to: oracle.physical[physical])
+            fixture.setBytes(ofPage: physical, to: contents[physical])
             let kind = holes == 0 ? 2 : Int.random(in: 0..<holes, using: &generator)
             guard kind != 0 else { continue }
             let address = Self.base + UInt64(page) * 4096
             try fixture.map(address, toPage: physical, writable: kind != 1)
-            oracle.pages[address / 4096] = ByteOracle.Page(physical: physical, isWritable: kind != 1)
+            oracle.pages[page] = ByteOracle.Page(physical: physical, isWritable: kind != 1)
         }
     }
 
@@ -229,31 +235,31 @@ private struct RandomSpace {
         let expected = oracle.run(descriptor)
         let record = fixture.run(descriptor)
         #expect(record == expected, "\(context), opcode \(descriptor.opcode.rawValue), size \(descriptor.transferSize)")
-        let isSame = (0..<fixture.pageCount).allSatisfy { fixture.bytes(ofPage: $0) == oracle.physical[$0] }
+        let isSame = fixture.allBytes == oracle.physical
         #expect(isSame, "memory after \(context), opcode \(descriptor.opcode.rawValue)")
     }
 }
 
 @Suite("Operations against a byte-at-a-time oracle")
 struct OperationPropertyTests {
-    @Test(arguments: UInt64(0)..<48)
+    @Test(arguments: UInt64(0)..<32)
     func `Any operation on any pages leaves the record and the memory that the specification says`(
         seed: UInt64
     ) throws {
         var generator = OperationsGenerator(seed: seed)
         var space = try RandomSpace(pageCount: 24, holes: seed % 3 == 0 ? 0 : 12, &generator)
-        for step in 0..<30 {
+        for step in 0..<24 {
             let descriptor = space.randomDescriptor(&generator)
             guard !space.isUndefined(descriptor) else { continue }
             space.check(descriptor, "seed \(seed), step \(step)")
         }
     }
 
-    @Test(arguments: UInt64(100)..<108)
+    @Test(arguments: UInt64(100)..<106)
     func `Operations of several windows do so as well`(seed: UInt64) throws {
         var generator = OperationsGenerator(seed: seed)
         var space = try RandomSpace(pageCount: 160, holes: seed % 2 == 0 ? 0 : 160, &generator)
-        for step in 0..<12 {
+        for step in 0..<8 {
             let descriptor = space.randomDescriptor(&generator)
             guard !space.isUndefined(descriptor) else { continue }
             space.check(descriptor, "seed \(seed), step \(step)")
@@ -273,10 +279,10 @@ struct OperationPropertyTests {
                     let address = RandomSpace.base + UInt64(hole) * 4096
                     if isReadOnly {
                         try space.fixture.protect(address)
-                        space.oracle.pages[address / 4096]?.isWritable = false
+                        space.oracle.pages[hole]?.isWritable = false
                     } else {
                         try space.fixture.unmap(address)
-                        space.oracle.pages[address / 4096] = nil
+                        space.oracle.pages[hole] = nil
                     }
                     let source = RandomSpace.base + 77
                     let destination = overlapping ? source + 1500 : RandomSpace.base + 5 * 4096 + 1234

@@ -24,15 +24,18 @@ struct OperationVectorTests {
     @Test func `Vector 8: Compare of 4096 bytes that differ at byte 1000 completes 1000 bytes with Result 1`() throws {
         let fixture = try scattered()
         fixture.write([1], at: destination + 100 + 1000)
-        let record = fixture.run(descriptor(.compare, source: source + 3000, destination: destination + 100, size: 4096))
+        let record = fixture.run(
+            descriptor(.compare, source: source + 3000, destination: destination + 100, size: 4096))
         #expect(record.status == .success)
         #expect(record.result == 1)
         #expect(record.bytesCompleted == 1000)
     }
 
-    @Test(arguments: [(false, 0, CompletionStatus.success), (false, 1, .successFalsePredicate),
+    @Test(arguments: [
+        (false, 0, CompletionStatus.success), (false, 1, .successFalsePredicate),
         (true, 0, .successFalsePredicate), (true, 1, .success), (true, 0xFE, .successFalsePredicate),
-        (false, 0xFE, .success)])
+        (false, 0xFE, .success),
+    ])
     func `Vector 9: Check Result compares bit 0 of Expected Result with Result`(
         differ: Bool, expected: UInt8, status: CompletionStatus
     ) throws {
