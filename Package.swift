@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Every Swift target: language mode 6, explicit imports, warnings are errors.
+/// Every Swift target: language mode 6, explicit imports, checked memory safety, warnings are errors.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -17,6 +17,11 @@ let core: [SwiftSetting] = strict + [.unsafeFlags(["-O"], .when(configuration: .
 
 let cStrict: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 let cOptimised: [CSetting] = cStrict + [.unsafeFlags(["-O2"], .when(configuration: .debug))]
+
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 
 let package = Package(
     name: "swqd",
@@ -46,34 +51,49 @@ let package = Package(
         .target(name: "CPlatform", cSettings: cStrict),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: strict),
         .target(
-            name: "History", dependencies: [.product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
-        .target(
-            name: "ProtocolMessages", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
-            exclude: [], resources: [], swiftSettings: [.swiftLanguageMode(.v6)]),
-        .target(
-            name: "Protocol",
-            dependencies: ["ProtocolMessages", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            name: "History", dependencies: [grdb, .product(name: "GRDBSQLite", package: "GRDB.swift")],
             swiftSettings: strict),
+        // Generated, so it keeps its generator's style.
+        .target(name: "ProtocolMessages", dependencies: [protobuf], swiftSettings: [.swiftLanguageMode(.v6)]),
+        .target(name: "Protocol", dependencies: ["ProtocolMessages", protobuf], swiftSettings: strict),
         .target(
             name: "Daemon",
             dependencies: [
-                "PCIe", "DSASpec", "IOMMU", "DSA", "Virtualization", "Machine", "Protocol", "ProtocolMessages", "History",
-                "Platform", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-                .product(name: "Logging", package: "swift-log"),
+                "PCIe", "DSASpec", "IOMMU", "DSA", "Virtualization", "Machine", "Protocol", "ProtocolMessages",
+                "History", "Platform", protobuf, logging,
             ],
             swiftSettings: strict),
 
         // Thin mains.
-        .executableTarget(
-            name: "swqd",
-            dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            swiftSettings: strict),
+        .executableTarget(name: "swqd", dependencies: ["Daemon", argumentParser], swiftSettings: strict),
         .executableTarget(
             name: "swqctl",
+            dependencies: ["PCIe", "DSASpec", "Protocol", "ProtocolMessages", "Platform", protobuf, argumentParser],
+            swiftSettings: strict),
+
+        // The benchmark, release builds only: see scripts/bench.
+        .target(
+            name: "CLoadGenerator", dependencies: ["CISAL"], cSettings: cStrict,
+            linkerSettings: [.linkedLibrary("sqlite3")]),
+        .executableTarget(
+            name: "swqbench",
+            dependencies: ["CLoadGenerator", "PCIe", "DSASpec", "IOMMU", "DSA", "Platform", argumentParser],
+            swiftSettings: strict),
+
+        .target(name: "CLossyVFS", path: "Tests/CLossyVFS", cSettings: cStrict, linkerSettings: [.linkedLibrary("sqlite3")]),
+        .testTarget(name: "DSASpecTests", dependencies: ["DSASpec", "PCIe"], swiftSettings: strict),
+        .testTarget(name: "IOMMUTests", dependencies: ["IOMMU", "PCIe"], swiftSettings: strict),
+        .testTarget(name: "DSATests", dependencies: ["DSA", "DSASpec", "PCIe", "IOMMU"], swiftSettings: strict),
+        .testTarget(
+            name: "VirtualizationTests", dependencies: ["Virtualization", "PCIe", "IOMMU"], swiftSettings: strict),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
+        .testTarget(name: "HistoryTests", dependencies: ["History", "CLossyVFS", grdb], swiftSettings: strict),
+        .testTarget(
+            name: "ProtocolTests", dependencies: ["Protocol", "ProtocolMessages", protobuf], swiftSettings: strict),
+        .testTarget(
+            name: "DaemonTests",
             dependencies: [
-                "DSASpec", "Protocol", "ProtocolMessages", "Platform",
-                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Daemon", "DSA", "DSASpec", "Platform", "Protocol", "ProtocolMessages", "History", protobuf, logging,
             ],
             swiftSettings: strict),
     ],
