@@ -8,8 +8,8 @@ struct Swqd: ParsableCommand {
         commandName: "swqd",
         abstract: "A DSA-like device with a shared work queue, and the virtualization path in front of it.",
         discussion: """
-            Runs in the foreground until SIGTERM or SIGINT, then drains the work queues and flushes the history. SIGHUP \
-            reloads the log level and the retention of the history.
+            Runs in the foreground until SIGTERM or SIGINT, then drains the work queues and flushes the history. \
+            SIGHUP reloads the log level and the retention of the history.
 
             Every setting has a default. The configuration file overrides the defaults, a variable of the environment \
             the file, and a flag the variable: \(variables). A relative path counts from the working directory; in the \
@@ -80,7 +80,7 @@ struct Swqd: ParsableCommand {
             }
         } catch {
             StandardError.write("swqd: \(error)")
-            throw ExitCode(ExitStatus(error).rawValue)
+            throw ExitCode(DaemonExitStatus(error).rawValue)
         }
     }
 

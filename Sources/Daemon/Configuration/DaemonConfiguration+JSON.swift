@@ -3,7 +3,7 @@ internal import ProtocolMessages
 internal import SwiftProtobuf
 
 extension DaemonConfiguration {
-    /// A configuration file that says everything this configuration does, one member a line, with a line feed at the end.
+    /// A configuration file that says everything this configuration does, one member a line, ending in a line feed.
     package var json: String {
         do {
             let compact: [UInt8] = try wire.jsonUTF8Bytes()

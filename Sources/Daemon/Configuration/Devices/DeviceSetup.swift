@@ -34,10 +34,10 @@ extension DeviceSetup {
     /// The device of a daemon that nobody configured: WQ 0 shared and WQ 1 dedicated, enabled, in one group with all
     /// engines.
     ///
-    /// One group and priority 10 are what accel-config gives a user who asks for nothing: any engine serves either WQ, so
-    /// whichever is busy gets the whole device. WQ 0 has three quarters of the entries, because many clients share it and
-    /// one owns the other; 16 of them are out of reach of limited portals, so that unlimited ones get through when users
-    /// have filled their share. Transfers and batches may be as large as the device allows.
+    /// One group and priority 10 are what accel-config gives a user who asks for nothing: any engine serves either WQ,
+    /// so whichever is busy gets the whole device. WQ 0 has three quarters of the entries, because many clients share
+    /// it and one owns the other; 16 of them are out of reach of limited portals, so that unlimited ones get through
+    /// when users have filled their share. Transfers and batches may be as large as the device allows.
     static func standard(name: String, profile: DeviceProfile = .dsa1) -> DeviceSetup {
         var shared = WorkQueueConfiguration()
         shared.mode = .shared

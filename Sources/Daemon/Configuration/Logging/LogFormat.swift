@@ -9,8 +9,9 @@ package enum LogFormat: Sendable {
     /// `<4>a client was refused uid=1000`: the journal adds the time, and reads the priority off the front.
     case journal
 
-    /// The format for standard error: ``journal`` when that is connected to the journal (JOURNAL_STREAM names its device
-    /// and inode, systemd.exec(5)). A program started by a service with its output elsewhere gets ``plain``.
+    /// The format for standard error: ``journal`` when that is connected to the journal, whose device and inode
+    /// JOURNAL_STREAM names (systemd.exec(5)). A program that a service starts with its output elsewhere gets
+    /// ``plain``.
     package init(environment: [String: String], descriptor: Int32 = STDERR_FILENO) {
         var info = stat()
         guard let stream = environment["JOURNAL_STREAM"], unsafe fstat(descriptor, &info) == 0,
@@ -54,7 +55,7 @@ package enum LogFormat: Sendable {
         return isPlain && !text.isEmpty ? text : JSONValue.quoted(text)
     }
 
-    /// What clients send ends up in messages: a line feed must not forge a line, nor an escape sequence reach a terminal.
+    /// What clients send ends up in messages: a line feed must not forge a line, nor an escape code reach a terminal.
     private static func onOneLine(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return text }
         return String(JSONValue.quoted(text).dropFirst().dropLast())

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Standard error, without a buffer.
 package enum StandardError {
-    /// Writes a line in one call, so that the lines of several threads do not mix. What cannot be written is lost: there
-    /// is no other place to say so.
+    /// Writes a line in one call, so that the lines of several threads do not mix. What cannot be written is lost:
+    /// there is no other place to say so.
     package static func write(_ line: String) {
         var bytes = Array(line.utf8)
         bytes.append(UInt8(ascii: "\n"))
