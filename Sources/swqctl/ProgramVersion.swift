@@ -1,0 +1,5 @@
+/// The version of this program.
+enum ProgramVersion {
+    /// `swqctl 0.1.0`, as `--version` writes it.
+    static let package = "swqctl 0.1.0"
+}
