@@ -224,6 +224,8 @@ import Testing
         Case(#"[{"dev":"iax1"}]"#, "describes no dsa device; one at least is required"),
         Case("[1]", "[0]: is not an object"),
         Case(#"[{"groups":[]}]"#, #"[0]: lacks "dev", the name of the device"#),
+        Case(#"[{"dev":"dsa"}]"#, #"[0]: has the name "dsa"; "dsa" and a number is accepted"#),
+        Case(#"[{"dev":"dsa-1"}]"#, #"[0]: has the name "dsa-1"; "dsa" and a number is accepted"#),
         Case(#"[{"dev":"dsaX"}]"#, #"[0]: has the name "dsaX"; "dsa" and a number is accepted"#),
         Case(
             #"[{"dev":"dsa0"}, {"dev":"dsa0"}]"#,

@@ -34,8 +34,8 @@ import Testing
         var words: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
         var variables: [UnsafeMutablePointer<CChar>?] =
             unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
-        var texts = unsafe words + variables
-        defer { while unsafe !texts.isEmpty { unsafe free(texts.removeLast()) } }
+        var allocated = unsafe words + variables
+        defer { while unsafe !allocated.isEmpty { unsafe free(allocated.removeLast()) } }
         var child: pid_t = 0
         let code = unsafe posix_spawn(&child, program, &actions, nil, &words, &variables)
         guard code == 0 else { throw SystemError(operation: "posix_spawn", code: code, context: program) }

@@ -38,7 +38,8 @@ struct DeviceLayout {
                 throw element.refused("lacks \"dev\", the name of the device")
             }
             guard name.hasPrefix("dsa") else { continue }
-            guard Int(name.dropFirst(3)) != nil else {
+            let number = name.utf8.dropFirst(3)
+            guard !number.isEmpty, number.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
                 throw element.refused("has the name \"\(name)\"; \"dsa\" and a number is accepted")
             }
             guard !devices.contains(where: { $0.name == name }) else {
