@@ -2,10 +2,10 @@ internal import PCIe
 
 extension CommandError {
     /// A non-zero reserved bit of the operand.
-    package static let nonZeroReservedOperand = Self(rawValue: 0x04)
+    public static let nonZeroReservedOperand = Self(rawValue: 0x04)
 
     /// What the code says, for people.
-    package var name: String {
+    public var name: String {
         switch self {
         case .none: "success"
         case .unsupportedCommand: "unsupported command"
@@ -36,7 +36,7 @@ extension CommandError {
 extension DeviceCommand {
     /// The command that CMD bits 24:20 and 19:0 ask for; `nil` for a code this version does not carry out, and for an
     /// operand with reserved bits (dsa-device 7.4).
-    package init?(code: Int, operand: UInt32) {
+    public init?(code: Int, operand: UInt32) {
         func bitmap() -> UInt64? {
             let group = UInt64(operand >> 16 & 0xF)
             // A device has at most 64 WQs: four groups of 16.

@@ -1,22 +1,22 @@
-package import PCIe
+public import PCIe
 
 /// The 32 bytes a device writes when a descriptor ends (DSA 3.0 §8.2), as four little-endian words.
-package struct CompletionRecord: Hashable, Sendable, BitwiseCopyable {
-    package static let byteCount = 32
+public struct CompletionRecord: Hashable, Sendable, BitwiseCopyable {
+    public static let byteCount = 32
 
-    package var word0: UInt64 = 0
-    package var word1: UInt64 = 0
-    package var word2: UInt64 = 0
-    package var word3: UInt64 = 0
+    public var word0: UInt64 = 0
+    public var word1: UInt64 = 0
+    public var word2: UInt64 = 0
+    public var word3: UInt64 = 0
 
     @inlinable
-    package init(status: CompletionStatus) {
+    public init(status: CompletionStatus) {
         word0 = UInt64(status.rawValue)
     }
 
     /// The 32 bytes at `bytes`, which needs no alignment.
     @inlinable
-    package init(loading bytes: UnsafeRawPointer) {
+    public init(loading bytes: UnsafeRawPointer) {
         word0 = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
         word1 = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         word2 = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
@@ -24,43 +24,43 @@ package struct CompletionRecord: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Byte 0, bits 5:0.
-    @inlinable package var status: CompletionStatus {
+    @inlinable public var status: CompletionStatus {
         get { CompletionStatus(rawValue: UInt8(truncatingIfNeeded: word0) & 0x3F) }
         set { word0 = word0 & ~0x3F | UInt64(newValue.rawValue) }
     }
 
     /// Byte 0, bit 7: the faulting access was a write.
-    @inlinable package var faultWasWrite: Bool {
+    @inlinable public var faultWasWrite: Bool {
         get { word0 & 0x80 != 0 }
         set { word0 = word0 & ~0x80 | (newValue ? 0x80 : 0) }
     }
 
     /// Byte 1: Compare 0 equal, 1 different; Memory Move 1 when bytes were done from the end.
-    @inlinable package var result: UInt8 {
+    @inlinable public var result: UInt8 {
         get { UInt8(truncatingIfNeeded: word0 >> 8) }
         set { word0 = word0 & ~0xFF00 | UInt64(newValue) << 8 }
     }
 
     /// Bytes 4-7: table 2.4 of the device reference; Descriptors Completed for a batch.
-    @inlinable package var bytesCompleted: UInt32 {
+    @inlinable public var bytesCompleted: UInt32 {
         get { UInt32(truncatingIfNeeded: word0 >> 32) }
         set { word0 = word0 & 0xFFFF_FFFF | UInt64(newValue) << 32 }
     }
 
     /// Bytes 8-15: the first byte that could not be accessed; with page-fault statuses only.
-    @inlinable package var faultAddress: LinearAddress {
+    @inlinable public var faultAddress: LinearAddress {
         get { LinearAddress(rawValue: word1) }
         set { word1 = newValue.rawValue }
     }
 
     /// Bytes 16-18: at least one offending flag; with status 0x11 only.
-    @inlinable package var invalidFlags: DescriptorFlags {
+    @inlinable public var invalidFlags: DescriptorFlags {
         get { DescriptorFlags(rawValue: UInt32(truncatingIfNeeded: word2)) }
         set { word2 = word2 & ~0xFF_FFFF | UInt64(newValue.rawValue) }
     }
 
     /// CRC operations, bytes 16-19.
-    @inlinable package var crcValue: UInt32 {
+    @inlinable public var crcValue: UInt32 {
         get { UInt32(truncatingIfNeeded: word2) }
         set { word2 = word2 & ~0xFFFF_FFFF | UInt64(newValue) }
     }

@@ -1,30 +1,30 @@
-package import PCIe
+public import PCIe
 
 /// The 64 bytes of a descriptor as eight little-endian words (DSA 3.0 §8.1).
 ///
 /// Plain bytes: any value can be held. ``DescriptorChecks`` says what is wrong with one. Operation-specific fields are
 /// named as in table 8-5 ff.; two names may read the same bytes.
-package struct Descriptor: Hashable, Sendable, BitwiseCopyable {
-    package static let byteCount = 64
+public struct Descriptor: Hashable, Sendable, BitwiseCopyable {
+    public static let byteCount = 64
 
-    package var word0: UInt64
-    package var word1: UInt64
-    package var word2: UInt64
-    package var word3: UInt64
-    package var word4: UInt64
-    package var word5: UInt64
-    package var word6: UInt64
-    package var word7: UInt64
+    public var word0: UInt64
+    public var word1: UInt64
+    public var word2: UInt64
+    public var word3: UInt64
+    public var word4: UInt64
+    public var word5: UInt64
+    public var word6: UInt64
+    public var word7: UInt64
 
     /// All bytes 0: a No-op of PASID 0 that reports nothing.
     @inlinable
-    package init() {
+    public init() {
         (word0, word1, word2, word3) = (0, 0, 0, 0)
         (word4, word5, word6, word7) = (0, 0, 0, 0)
     }
 
     @inlinable
-    package init(
+    public init(
         _ word0: UInt64, _ word1: UInt64, _ word2: UInt64, _ word3: UInt64,
         _ word4: UInt64, _ word5: UInt64, _ word6: UInt64, _ word7: UInt64
     ) {
@@ -34,7 +34,7 @@ package struct Descriptor: Hashable, Sendable, BitwiseCopyable {
 
     /// The 64 bytes at `bytes`, which needs no alignment.
     @inlinable
-    package init(loading bytes: UnsafeRawPointer) {
+    public init(loading bytes: UnsafeRawPointer) {
         word0 = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
         word1 = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         word2 = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
@@ -47,7 +47,7 @@ package struct Descriptor: Hashable, Sendable, BitwiseCopyable {
 
     /// Byte `index`, 0 to 63.
     @inlinable
-    package func byte(_ index: Int) -> UInt8 {
+    public func byte(_ index: Int) -> UInt8 {
         let word =
             switch index >> 3 {
             case 0: word0
@@ -65,7 +65,7 @@ package struct Descriptor: Hashable, Sendable, BitwiseCopyable {
 
     /// Word `index`, 0 to 7: bytes 8 x `index` and the seven after it.
     @inlinable
-    package subscript(word index: Int) -> UInt64 {
+    public subscript(word index: Int) -> UInt64 {
         get {
             switch index {
             case 0: word0
@@ -99,41 +99,41 @@ package struct Descriptor: Hashable, Sendable, BitwiseCopyable {
 
 extension Descriptor {
     /// Bytes 0-3: PASID 19:0, reserved 30:20, Priv 31.
-    @inlinable package var firstDword: UInt32 {
+    @inlinable public var firstDword: UInt32 {
         get { UInt32(truncatingIfNeeded: word0) }
         set { word0 = word0 & ~0xFFFF_FFFF | UInt64(newValue) }
     }
 
     /// PASID, bits 19:0. Trusted: the processor wrote it.
-    @inlinable package var pasid: HostPASID { HostPASID(truncating: firstDword) }
+    @inlinable public var pasid: HostPASID { HostPASID(truncating: firstDword) }
 
     /// Priv, bit 31: 1 for supervisor.
-    @inlinable package var isPrivileged: Bool { firstDword >> 31 == 1 }
+    @inlinable public var isPrivileged: Bool { firstDword >> 31 == 1 }
 
-    @inlinable package var flags: DescriptorFlags {
+    @inlinable public var flags: DescriptorFlags {
         get { DescriptorFlags(rawValue: UInt32(truncatingIfNeeded: word0 >> 32)) }
         set { word0 = word0 & 0xFF00_0000_FFFF_FFFF | UInt64(newValue.rawValue) << 32 }
     }
 
-    @inlinable package var opcode: Opcode {
+    @inlinable public var opcode: Opcode {
         get { Opcode(rawValue: UInt8(truncatingIfNeeded: word0 >> 56)) }
         set { word0 = word0 & 0x00FF_FFFF_FFFF_FFFF | UInt64(newValue.rawValue) << 56 }
     }
 
     /// Bytes 8-15 (CRA): a multiple of 32.
-    @inlinable package var completionRecordAddress: LinearAddress {
+    @inlinable public var completionRecordAddress: LinearAddress {
         get { LinearAddress(rawValue: word1) }
         set { word1 = newValue.rawValue }
     }
 
     /// Bytes 32-35: bytes to transfer, at least 1 where used.
-    @inlinable package var transferSize: UInt32 {
+    @inlinable public var transferSize: UInt32 {
         get { UInt32(truncatingIfNeeded: word4) }
         set { word4 = word4 & ~0xFFFF_FFFF | UInt64(newValue) }
     }
 
     /// Bytes 36-37: index of a MSI-X or IMS entry.
-    @inlinable package var completionInterruptHandle: UInt16 {
+    @inlinable public var completionInterruptHandle: UInt16 {
         get { UInt16(truncatingIfNeeded: word4 >> 32) }
         set { word4 = word4 & ~0xFFFF_0000_0000 | UInt64(newValue) << 32 }
     }
@@ -143,73 +143,73 @@ extension Descriptor {
 
 extension Descriptor {
     /// Bytes 16-23: source of every operation that reads; source 1 of Compare.
-    @inlinable package var sourceAddress: LinearAddress {
+    @inlinable public var sourceAddress: LinearAddress {
         get { LinearAddress(rawValue: word2) }
         set { word2 = newValue.rawValue }
     }
 
     /// Bytes 24-31: destination of every operation that writes; source 2 of Compare; the range of Cache Flush.
-    @inlinable package var destinationAddress: LinearAddress {
+    @inlinable public var destinationAddress: LinearAddress {
         get { LinearAddress(rawValue: word3) }
         set { word3 = newValue.rawValue }
     }
 
     /// Dualcast, bytes 40-47.
-    @inlinable package var destination2Address: LinearAddress {
+    @inlinable public var destination2Address: LinearAddress {
         get { LinearAddress(rawValue: word5) }
         set { word5 = newValue.rawValue }
     }
 
     /// Batch, bytes 16-23: a multiple of 64.
-    @inlinable package var descriptorListAddress: LinearAddress {
+    @inlinable public var descriptorListAddress: LinearAddress {
         get { LinearAddress(rawValue: word2) }
         set { word2 = newValue.rawValue }
     }
 
     /// Batch, bytes 32-35.
-    @inlinable package var descriptorCount: UInt32 {
+    @inlinable public var descriptorCount: UInt32 {
         get { transferSize }
         set { transferSize = newValue }
     }
 
     /// Fill, bytes 16-23, repeated from the start of the destination.
-    @inlinable package var fillPattern: UInt64 {
+    @inlinable public var fillPattern: UInt64 {
         get { word2 }
         set { word2 = newValue }
     }
 
     /// Compare Pattern, bytes 24-31, repeated from the start of the source.
-    @inlinable package var comparePattern: UInt64 {
+    @inlinable public var comparePattern: UInt64 {
         get { word3 }
         set { word3 = newValue }
     }
 
     /// Compare and Compare Pattern, byte 40: bit 0 is compared with Result, the others are ignored.
-    @inlinable package var expectedResult: UInt8 {
+    @inlinable public var expectedResult: UInt8 {
         get { UInt8(truncatingIfNeeded: word5) }
         set { word5 = word5 & ~0xFF | UInt64(newValue) }
     }
 
     /// CRC, bytes 40-43.
-    @inlinable package var crcSeed: UInt32 {
+    @inlinable public var crcSeed: UInt32 {
         get { UInt32(truncatingIfNeeded: word5) }
         set { word5 = word5 & ~0xFFFF_FFFF | UInt64(newValue) }
     }
 
     /// CRC, bytes 48-55: a multiple of 4.
-    @inlinable package var crcSeedAddress: LinearAddress {
+    @inlinable public var crcSeedAddress: LinearAddress {
         get { LinearAddress(rawValue: word6) }
         set { word6 = newValue.rawValue }
     }
 
     /// Drain, bytes 16-23.
-    @inlinable package var readbackAddress1: LinearAddress {
+    @inlinable public var readbackAddress1: LinearAddress {
         get { LinearAddress(rawValue: word2) }
         set { word2 = newValue.rawValue }
     }
 
     /// Drain, bytes 24-31.
-    @inlinable package var readbackAddress2: LinearAddress {
+    @inlinable public var readbackAddress2: LinearAddress {
         get { LinearAddress(rawValue: word3) }
         set { word3 = newValue.rawValue }
     }

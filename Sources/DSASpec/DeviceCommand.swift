@@ -1,7 +1,7 @@
-package import PCIe
+public import PCIe
 
 /// A command of the CMD register with its operand (DSA 3.0 §9.2.11, dsa-device 7.4).
-package enum DeviceCommand: Hashable, Sendable {
+public enum DeviceCommand: Hashable, Sendable {
     case enableDevice
     case disableDevice
     case drainAll
@@ -18,7 +18,7 @@ package enum DeviceCommand: Hashable, Sendable {
     case abortPASID(HostPASID)
 
     /// CMD bits 24:20.
-    package var code: UInt8 {
+    public var code: UInt8 {
         switch self {
         case .enableDevice: 1
         case .disableDevice: 2
@@ -37,37 +37,37 @@ package enum DeviceCommand: Hashable, Sendable {
 }
 
 /// CMDSTATUS bits 7:0 (dsa-device 6.4 and 7.4). Open: other parts know more.
-package struct CommandError: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt8
+public struct CommandError: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt8
 
-    package init(rawValue: UInt8) {
+    public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
-    package static let none = Self(rawValue: 0x00)
-    package static let unsupportedCommand = Self(rawValue: 0x01)
-    package static let invalidWorkQueueIndex = Self(rawValue: 0x02)
-    package static let deviceNotDisabled = Self(rawValue: 0x10)
+    public static let none = Self(rawValue: 0x00)
+    public static let unsupportedCommand = Self(rawValue: 0x01)
+    public static let invalidWorkQueueIndex = Self(rawValue: 0x02)
+    public static let deviceNotDisabled = Self(rawValue: 0x10)
     /// The sum of the WQ sizes exceeds WQCAP's total.
-    package static let totalSizeExceeded = Self(rawValue: 0x14)
+    public static let totalSizeExceeded = Self(rawValue: 0x14)
     /// A group has WQs without engines or engines without WQs.
-    package static let incompleteGroup = Self(rawValue: 0x15)
+    public static let incompleteGroup = Self(rawValue: 0x15)
     /// A WQ with a size is in no group or in several, or one without a size is in a group.
-    package static let workQueueGroupConflict = Self(rawValue: 0x16)
-    package static let engineInSeveralGroups = Self(rawValue: 0x17)
-    package static let deviceNotEnabled = Self(rawValue: 0x20)
-    package static let workQueueNotDisabled = Self(rawValue: 0x21)
-    package static let workQueueSizeZero = Self(rawValue: 0x22)
-    package static let workQueuePriorityZero = Self(rawValue: 0x23)
-    package static let unsupportedMode = Self(rawValue: 0x24)
+    public static let workQueueGroupConflict = Self(rawValue: 0x16)
+    public static let engineInSeveralGroups = Self(rawValue: 0x17)
+    public static let deviceNotEnabled = Self(rawValue: 0x20)
+    public static let workQueueNotDisabled = Self(rawValue: 0x21)
+    public static let workQueueSizeZero = Self(rawValue: 0x22)
+    public static let workQueuePriorityZero = Self(rawValue: 0x23)
+    public static let unsupportedMode = Self(rawValue: 0x24)
     /// BOF Enable without the capability or without page requests.
-    package static let blockOnFaultUnsupported = Self(rawValue: 0x25)
+    public static let blockOnFaultUnsupported = Self(rawValue: 0x25)
     /// PASID Enable is 0 for an SWQ, or 1 while the function's PASID capability is off.
-    package static let pasidEnableConflict = Self(rawValue: 0x26)
-    package static let invalidMaximumBatch = Self(rawValue: 0x27)
-    package static let invalidMaximumTransfer = Self(rawValue: 0x28)
+    public static let pasidEnableConflict = Self(rawValue: 0x26)
+    public static let invalidMaximumBatch = Self(rawValue: 0x27)
+    public static let invalidMaximumTransfer = Self(rawValue: 0x28)
     /// A DWQ with PASID and Priv while privileged mode is off.
-    package static let privilegeUnsupported = Self(rawValue: 0x2A)
-    package static let disableOfDisabledDevice = Self(rawValue: 0x31)
-    package static let workQueueNotEnabled = Self(rawValue: 0x32)
+    public static let privilegeUnsupported = Self(rawValue: 0x2A)
+    public static let disableOfDisabledDevice = Self(rawValue: 0x31)
+    public static let workQueueNotEnabled = Self(rawValue: 0x32)
 }

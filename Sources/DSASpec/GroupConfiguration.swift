@@ -2,13 +2,13 @@
 ///
 /// A group needs both WQs and engines, or neither; a WQ with a size belongs to exactly one group, an engine to at most
 /// one. Enable Device checks it.
-package struct GroupConfiguration: Hashable, Sendable {
+public struct GroupConfiguration: Hashable, Sendable {
     /// Bit n: WQ n.
-    package var workQueues: UInt64
+    public var workQueues: UInt64
     /// Bit n: engine n.
-    package var engines: UInt64
+    public var engines: UInt64
 
-    package init(workQueues: UInt64 = 0, engines: UInt64 = 0) {
+    public init(workQueues: UInt64 = 0, engines: UInt64 = 0) {
         self.workQueues = workQueues
         self.engines = engines
     }

@@ -1,7 +1,7 @@
 /// One of the four pages through which a WQ takes descriptors (DSA 3.0 §9.3).
-package struct Portal: Hashable, Sendable, BitwiseCopyable {
+public struct Portal: Hashable, Sendable, BitwiseCopyable {
     /// How much of the WQ a page may fill.
-    package enum Limit: UInt8, Sendable, BitwiseCopyable {
+    public enum Limit: UInt8, Sendable, BitwiseCopyable {
         /// Up to the WQ Size. Privileged software only.
         case unlimited = 0
         /// Up to the WQ Threshold.
@@ -9,18 +9,18 @@ package struct Portal: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Which table the Completion Interrupt Handle of a descriptor indexes.
-    package enum InterruptTable: UInt8, Sendable, BitwiseCopyable {
+    public enum InterruptTable: UInt8, Sendable, BitwiseCopyable {
         case msix = 0
         case ims = 1
     }
 
     /// The index of the WQ. It need not exist.
-    package let workQueue: Int
-    package let limit: Limit
-    package let interruptTable: InterruptTable
+    public let workQueue: Int
+    public let limit: Limit
+    public let interruptTable: InterruptTable
 
     @inlinable
-    package init(workQueue: Int, limit: Limit, interruptTable: InterruptTable) {
+    public init(workQueue: Int, limit: Limit, interruptTable: InterruptTable) {
         self.workQueue = workQueue
         self.limit = limit
         self.interruptTable = interruptTable
@@ -28,14 +28,14 @@ package struct Portal: Hashable, Sendable, BitwiseCopyable {
 
     /// The portal that BAR2 decodes at `offset`: 16 KiB per WQ, 4 KiB per portal; bits 11:0 are not decoded.
     @inlinable
-    package init(bar2Offset offset: UInt64) {
+    public init(bar2Offset offset: UInt64) {
         workQueue = Int(truncatingIfNeeded: offset >> 14)
         limit = offset >> 12 & 1 == 0 ? .unlimited : .limited
         interruptTable = offset >> 13 & 1 == 0 ? .msix : .ims
     }
 
     /// Where the portal's page begins in BAR2.
-    @inlinable package var bar2Offset: UInt64 {
+    @inlinable public var bar2Offset: UInt64 {
         UInt64(workQueue) << 14 | UInt64(interruptTable.rawValue) << 13 | UInt64(limit.rawValue) << 12
     }
 }

@@ -1,34 +1,34 @@
-package import PCIe
+public import PCIe
 
 /// What software configures of a WQ: the writable fields of WQCFG (DSA 3.0 §9.3, dsa-device 6.4).
-package struct WorkQueueConfiguration: Hashable, Sendable {
+public struct WorkQueueConfiguration: Hashable, Sendable {
     /// WQCFG Mode.
-    package enum Mode: UInt8, Sendable {
+    public enum Mode: UInt8, Sendable {
         case shared = 0
         case dedicated = 1
     }
 
     /// Entries; 0 leaves the WQ unconfigured.
-    package var size: UInt16
+    public var size: UInt16
     /// Limited portals of an SWQ accept below this occupancy; 0 stops them.
-    package var threshold: UInt16
-    package var mode: Mode
-    package var blockOnFaultEnable: Bool
+    public var threshold: UInt16
+    public var mode: Mode
+    public var blockOnFaultEnable: Bool
     /// 1 to 15: the WQ's share among the WQs of its group.
-    package var priority: UInt8
+    public var priority: UInt8
     /// The PASID of a DWQ's descriptors, used with ``pasidEnable``.
-    package var pasid: HostPASID
+    public var pasid: HostPASID
     /// Required for an SWQ.
-    package var pasidEnable: Bool
+    public var pasidEnable: Bool
     /// Privilege of a DWQ's descriptors.
-    package var isPrivileged: Bool
+    public var isPrivileged: Bool
     /// Maximum Transfer Size is 2 to the power of this, in bytes.
-    package var maximumTransferShift: UInt8
+    public var maximumTransferShift: UInt8
     /// Maximum Batch Size is 2 to the power of this, in descriptors.
-    package var maximumBatchShift: UInt8
+    public var maximumBatchShift: UInt8
 
     /// The power-on value (dsa-device 7.5): every field 0.
-    package init() {
+    public init() {
         size = 0
         threshold = 0
         mode = .shared
@@ -43,7 +43,7 @@ package struct WorkQueueConfiguration: Hashable, Sendable {
 }
 
 /// WQCFG WQ State.
-package enum WorkQueueState: UInt8, Sendable {
+public enum WorkQueueState: UInt8, Sendable {
     case disabled = 0
     case enabled = 1
     /// Disable was asked for and descriptors are still in the WQ or in its engines.

@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 // What the host's kernel does to the tables: enable a requester, set and clear PASID entries.
 extension IOMMU {
@@ -6,7 +6,7 @@ extension IOMMU {
     /// Does nothing for a requester that has one.
     ///
     /// - Returns: `false` when out of frames.
-    package mutating func enableRequester(_ requester: RequesterID) -> Bool {
+    public mutating func enableRequester(_ requester: RequesterID) -> Bool {
         guard contextEntry(of: requester) == nil else { return true }
         guard let directory = memory.allocateFrames(count: Self.directoryFrameCount) else { return false }
         guard let contextTable = makeContextTable(of: requester) else {
@@ -22,7 +22,7 @@ extension IOMMU {
     }
 
     /// Takes `requester`'s context entry away, and its PASID entries with it. From then on its requests fault.
-    package mutating func disableRequester(_ requester: RequesterID) {
+    public mutating func disableRequester(_ requester: RequesterID) {
         let root = rootEntry(of: requester)
         guard root.isPresent else { return }
         let location = ScalableContextEntry.location(in: root.contextTable, of: requester)
@@ -34,7 +34,7 @@ extension IOMMU {
     ///
     /// - Precondition: `requester` is enabled, and the entry is not present: it is cleared before it is set again.
     /// - Returns: `false` when out of frames; nothing is set then.
-    package mutating func setEntry(
+    public mutating func setEntry(
         requester: RequesterID, pasid: HostPASID, translation: AddressSpaceTranslation, domain: DomainID,
         options: PASIDEntryOptions = .writeProtect
     ) -> Bool {
@@ -53,7 +53,7 @@ extension IOMMU {
     /// returns, no request translates by that entry. Does nothing when it is not present.
     ///
     /// - Parameter suppressFaultRecords: Leaves FPD behind, for a device that is known to go on sending.
-    package mutating func clearEntry(requester: RequesterID, pasid: HostPASID, suppressFaultRecords: Bool = false) {
+    public mutating func clearEntry(requester: RequesterID, pasid: HostPASID, suppressFaultRecords: Bool = false) {
         guard let directory = contextEntry(of: requester)?.directory else { return }
         let directoryLocation = PASIDDirectoryEntry.location(in: directory, of: pasid)
         let directoryEntry = PASIDDirectoryEntry(rawValue: Self.word(at: directoryLocation, in: memory))
@@ -75,7 +75,7 @@ extension IOMMU {
     }
 
     /// The context entry of `requester`, or `nil` when it is not enabled.
-    package func contextEntry(of requester: RequesterID) -> ScalableContextEntry? {
+    public func contextEntry(of requester: RequesterID) -> ScalableContextEntry? {
         let root = rootEntry(of: requester)
         guard root.isPresent,
             let entry = ScalableContextEntry(
@@ -85,7 +85,7 @@ extension IOMMU {
     }
 
     /// The PASID entry of (`requester`, `pasid`), or `nil` when it is not present.
-    package func entry(requester: RequesterID, pasid: HostPASID) -> PASIDTableEntry? {
+    public func entry(requester: RequesterID, pasid: HostPASID) -> PASIDTableEntry? {
         guard let context = contextEntry(of: requester) else { return nil }
         let directoryLocation = PASIDDirectoryEntry.location(in: context.directory, of: pasid)
         let directoryEntry = PASIDDirectoryEntry(rawValue: Self.word(at: directoryLocation, in: memory))

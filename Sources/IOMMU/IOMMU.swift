@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 /// The host's DMA remapping unit: VT-d scalable mode (virtualization §6).
 ///
@@ -8,19 +8,19 @@ package import PCIe
 ///
 /// It offers: PASIDs of 20 bits, first stages of 4 and 5 levels, second stages of 4 levels, nested translation and
 /// pass-through, 4 KiB, 2 MiB and 1 GiB pages, a host address width of 52 bits, supervisor requests.
-package struct IOMMU: ~Copyable {
-    package let memory: PhysicalMemory
+public struct IOMMU: ~Copyable {
+    public let memory: PhysicalMemory
     /// RTADDR: 256 root entries of 16 bytes.
-    package let rootTable: HostPhysicalAddress
+    public let rootTable: HostPhysicalAddress
 
     /// The faults that were to be recorded.
-    package private(set) var faults = FaultRecorder()
+    public private(set) var faults = FaultRecorder()
 
     /// How many invalidations were completed.
-    package private(set) var invalidationCount: UInt64 = 0
+    public private(set) var invalidationCount: UInt64 = 0
 
     /// `nil` when there is no frame for the root table.
-    package init?(memory: PhysicalMemory) {
+    public init?(memory: PhysicalMemory) {
         guard let rootTable = memory.allocateFrame() else { return nil }
         self.memory = memory
         self.rootTable = rootTable
@@ -45,7 +45,7 @@ package struct IOMMU: ~Copyable {
 
 extension IOMMU {
     /// Translates one access (§6.2) and records the fault, unless FPD of a structure on the way forbids that.
-    package mutating func translate(_ request: TranslationRequest) -> Translation {
+    public mutating func translate(_ request: TranslationRequest) -> Translation {
         var isRecordSuppressed = false
         let translation = walk(request, isRecordSuppressed: &isRecordSuppressed)
         if case .fault(let fault) = translation, !(isRecordSuppressed && fault.reason.isQualified) {
@@ -126,7 +126,7 @@ extension IOMMU {
     ///
     /// Without caches that holds beforehand, and only ``invalidationCount`` changes. Whoever unmaps, narrows a
     /// permission or changes an entry calls it all the same, between the change and the reuse of what was mapped.
-    package mutating func invalidate(_ invalidation: Invalidation) {
+    public mutating func invalidate(_ invalidation: Invalidation) {
         invalidationCount += 1
     }
 }

@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 /// The host's physical memory: regions that the driver of the core lends, and the frames the core keeps its own
 /// tables in.
@@ -10,12 +10,12 @@ package import PCIe
 ///
 /// A reference type although the core is otherwise made of values: memory is shared by nature, with guests and engines.
 @safe
-package final class PhysicalMemory {
+public final class PhysicalMemory {
     /// The most bytes of one region: 64 GiB.
-    package static let regionByteCountMax: UInt64 = 1 << 36
+    public static let regionByteCountMax: UInt64 = 1 << 36
 
     /// The first region index that is never memory. Device BARs are decoded from here up.
-    package static let mmioRegionIndex = 0xFF00
+    public static let mmioRegionIndex = 0xFF00
 
     @usableFromInline @unsafe
     struct Region {
@@ -47,7 +47,7 @@ package final class PhysicalMemory {
     /// the life of this object.
     ///
     /// - Precondition: `byteCount` is a multiple of 4096, at least one page and at most ``regionByteCountMax``.
-    package init(frames: UnsafeMutableRawPointer, byteCount: UInt64) {
+    public init(frames: UnsafeMutableRawPointer, byteCount: UInt64) {
         precondition(byteCount > 0 && byteCount % pageByteCount == 0 && byteCount <= Self.regionByteCountMax)
         unsafe regions = .allocate(capacity: Self.mmioRegionIndex)
         unsafe regions.initialize(repeating: Region.absent, count: Self.mmioRegionIndex)
@@ -58,7 +58,7 @@ package final class PhysicalMemory {
     }
 
     /// Allocates the core's frames itself: for the simulator and the tests.
-    package init(frameCount: Int) {
+    public init(frameCount: Int) {
         let byteCount = frameCount * Int(pageByteCount)
         let frames = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: Int(pageByteCount))
         unsafe frames.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
@@ -82,7 +82,7 @@ extension PhysicalMemory {
     /// Adds `byteCount` bytes at `base` and returns the region's first address.
     ///
     /// `nil` when `byteCount` is 0, no page multiple or above ``regionByteCountMax``, or when no index is free.
-    package func addRegion(base: UnsafeMutableRawPointer, byteCount: UInt64) -> HostPhysicalAddress? {
+    public func addRegion(base: UnsafeMutableRawPointer, byteCount: UInt64) -> HostPhysicalAddress? {
         guard byteCount > 0, byteCount % pageByteCount == 0, byteCount <= Self.regionByteCountMax else { return nil }
         let index: Int
         if let reused = freeRegionIndices.popLast() {
@@ -100,7 +100,7 @@ extension PhysicalMemory {
     /// Takes the region that begins at `start` away. Later look-ups in it fail.
     ///
     /// - Precondition: `start` came from ``addRegion(base:byteCount:)`` and was not removed yet.
-    package func removeRegion(at start: HostPhysicalAddress) {
+    public func removeRegion(at start: HostPhysicalAddress) {
         let index = Int(start.rawValue >> 36)
         precondition(index > 0 && index < nextRegionIndex, "no region begins at this address")
         unsafe precondition(regions[index].base != nil, "the region was removed before")
@@ -110,7 +110,7 @@ extension PhysicalMemory {
 
     /// Where `byteCount` bytes at `address` lie in this process, or `nil` when any of them is not memory.
     @inlinable @inline(__always)
-    package func pointer(to address: HostPhysicalAddress, byteCount: UInt64) -> UnsafeMutableRawPointer? {
+    public func pointer(to address: HostPhysicalAddress, byteCount: UInt64) -> UnsafeMutableRawPointer? {
         let index = Int(truncatingIfNeeded: address.rawValue >> 36)
         guard index < Self.mmioRegionIndex, let base = unsafe regions[index].base else { return nil }
         let offset = address.rawValue & (Self.regionByteCountMax - 1)
@@ -123,7 +123,7 @@ extension PhysicalMemory {
     ///
     /// - Parameter address: A multiple of 8.
     @inlinable @inline(__always)
-    package func load64(_ address: HostPhysicalAddress) -> UInt64? {
+    public func load64(_ address: HostPhysicalAddress) -> UInt64? {
         guard let pointer = unsafe pointer(to: address, byteCount: 8) else { return nil }
         return unsafe UInt64(littleEndian: pointer.loadUnaligned(as: UInt64.self))
     }
@@ -141,14 +141,14 @@ extension PhysicalMemory {
 
     /// The 4 bytes at `address`, read once. `nil` when they are not memory.
     @inlinable @inline(__always)
-    package func load32(_ address: HostPhysicalAddress) -> UInt32? {
+    public func load32(_ address: HostPhysicalAddress) -> UInt32? {
         guard let pointer = unsafe pointer(to: address, byteCount: 4) else { return nil }
         return unsafe UInt32(littleEndian: pointer.loadUnaligned(as: UInt32.self))
     }
 
     /// Writes 8 bytes at `address` and returns whether they are memory.
     @inlinable @discardableResult
-    package func store64(_ value: UInt64, at address: HostPhysicalAddress) -> Bool {
+    public func store64(_ value: UInt64, at address: HostPhysicalAddress) -> Bool {
         guard let pointer = unsafe pointer(to: address, byteCount: 8) else { return false }
         unsafe pointer.storeBytes(of: value.littleEndian, as: UInt64.self)
         return true
@@ -156,7 +156,7 @@ extension PhysicalMemory {
 
     /// Writes 4 bytes at `address` and returns whether they are memory.
     @inlinable @discardableResult
-    package func store32(_ value: UInt32, at address: HostPhysicalAddress) -> Bool {
+    public func store32(_ value: UInt32, at address: HostPhysicalAddress) -> Bool {
         guard let pointer = unsafe pointer(to: address, byteCount: 4) else { return false }
         unsafe pointer.storeBytes(of: value.littleEndian, as: UInt32.self)
         return true
@@ -166,7 +166,7 @@ extension PhysicalMemory {
     ///
     /// One read and one write of one byte, not a locked operation.
     @inlinable @discardableResult
-    package func setBits8(_ bits: UInt8, at address: HostPhysicalAddress) -> Bool {
+    public func setBits8(_ bits: UInt8, at address: HostPhysicalAddress) -> Bool {
         guard let pointer = unsafe pointer(to: address, byteCount: 1) else { return false }
         let present = unsafe pointer.load(as: UInt8.self)
         unsafe pointer.storeBytes(of: present | bits, as: UInt8.self)
@@ -178,7 +178,7 @@ extension PhysicalMemory {
 
 extension PhysicalMemory {
     /// A zero-filled 4 KiB frame for a table of the core, or `nil` when none is left.
-    package func allocateFrame() -> HostPhysicalAddress? {
+    public func allocateFrame() -> HostPhysicalAddress? {
         if let frame = freeFrames.popLast() { return frame }
         if nextFrameOffset < frameByteCount {
             defer { nextFrameOffset += pageByteCount }
@@ -194,7 +194,7 @@ extension PhysicalMemory {
     /// Gives `frame` back. It is zeroed now, so that no table's content outlives its owner.
     ///
     /// - Precondition: `frame` came from ``allocateFrame()`` and was not freed yet.
-    package func freeFrame(_ frame: HostPhysicalAddress) {
+    public func freeFrame(_ frame: HostPhysicalAddress) {
         zero(frame, frameCount: 1)
         freeFrames.append(frame)
     }
@@ -229,7 +229,7 @@ extension PhysicalMemory {
     }
 
     /// How many frames are in use: what the leak checks of the tests compare.
-    package var frameCountInUse: Int {
+    public var frameCountInUse: Int {
         Int(nextFrameOffset / pageByteCount) - freeFrames.count - freeRuns.reduce(0) { $0 + $1.frameCount }
     }
 }

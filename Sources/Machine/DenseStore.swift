@@ -3,14 +3,14 @@
 ///
 /// An index is reused after ``remove(_:)``.
 @safe
-package struct DenseStore<Element: ~Copyable>: ~Copyable {
+public struct DenseStore<Element: ~Copyable>: ~Copyable {
     @usableFromInline var storage: UnsafeMutablePointer<Element?>
     @usableFromInline var capacity: Int
     private var freeIndices: [Int] = []
     private var nextIndex = 0
-    package private(set) var count = 0
+    public private(set) var count = 0
 
-    package init() {
+    public init() {
         capacity = 8
         unsafe storage = .allocate(capacity: 8)
         for index in 0..<8 { unsafe (storage + index).initialize(to: nil) }
@@ -22,7 +22,7 @@ package struct DenseStore<Element: ~Copyable>: ~Copyable {
     }
 
     /// Stores `element` and returns its index.
-    package mutating func insert(_ element: consuming Element) -> Int {
+    public mutating func insert(_ element: consuming Element) -> Int {
         let index: Int
         if let reused = freeIndices.popLast() {
             index = reused
@@ -48,7 +48,7 @@ package struct DenseStore<Element: ~Copyable>: ~Copyable {
     /// Takes the element at `index` out.
     ///
     /// - Precondition: There is one.
-    package mutating func remove(_ index: Int) -> Element {
+    public mutating func remove(_ index: Int) -> Element {
         precondition(contains(index), "no element at this index")
         let element = unsafe storage[index].take()!
         freeIndices.append(index)
@@ -57,19 +57,19 @@ package struct DenseStore<Element: ~Copyable>: ~Copyable {
     }
 
     /// Whether there is an element at `index`.
-    package func contains(_ index: Int) -> Bool {
+    public func contains(_ index: Int) -> Bool {
         guard index >= 0, index < nextIndex else { return false }
         return unsafe storage[index] != nil
     }
 
     /// Every index that may hold an element; test with ``contains(_:)``.
-    package var indices: Range<Int> { 0..<nextIndex }
+    public var indices: Range<Int> { 0..<nextIndex }
 
     /// The element at `index`.
     ///
     /// - Precondition: There is one.
     @inlinable
-    package subscript(index: Int) -> Element {
+    public subscript(index: Int) -> Element {
         @inlinable _read {
             precondition(index >= 0 && index < capacity)
             yield unsafe storage[index]!

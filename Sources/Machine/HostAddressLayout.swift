@@ -1,17 +1,17 @@
-package import DSASpec
+public import DSASpec
 internal import IOMMU
-package import PCIe
+public import PCIe
 
 /// Where the fabric decodes the BARs of the devices: one region index per device, above all memory
 /// (``PhysicalMemory``).
-package enum HostAddressLayout {
+public enum HostAddressLayout {
     /// The most devices one machine can have.
-    package static let deviceCountMax = 64
+    public static let deviceCountMax = 64
 
     private static let bar2Offset: UInt64 = 1 << 24
 
     /// The host physical address of a portal's page.
-    package static func portalPage(_ portal: Portal, ofDevice index: Int) -> HostPhysicalAddress {
+    public static func portalPage(_ portal: Portal, ofDevice index: Int) -> HostPhysicalAddress {
         HostPhysicalAddress(
             rawValue: UInt64(PhysicalMemory.mmioRegionIndex + index) << 36 | bar2Offset + portal.bar2Offset)
     }

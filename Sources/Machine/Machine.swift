@@ -1,11 +1,11 @@
-package import DSA
-package import DSASpec
-package import IOMMU
-package import PCIe
-package import Virtualization
+public import DSA
+public import DSASpec
+public import IOMMU
+public import PCIe
+public import Virtualization
 
 /// What happened in the machine that is not the answer to a call. The driver empties ``Machine/effects``.
-package enum MachineEffect: Sendable {
+public enum MachineEffect: Sendable {
     /// The SWERROR register of a device took or lost an error.
     case softwareError(device: Int, SoftwareError)
     /// The command that a device answered with `.active` has ended.
@@ -22,14 +22,14 @@ package enum MachineEffect: Sendable {
 ///
 /// No I/O, no clock, no lock, no thread: the same calls give the same results. The daemon's loop owns one; so does the
 /// simulator.
-package struct Machine: ~Copyable {
-    package let memory: PhysicalMemory
-    package var iommu: IOMMU
-    package var ioasids: IOASIDSpace
+public struct Machine: ~Copyable {
+    public let memory: PhysicalMemory
+    public var iommu: IOMMU
+    public var ioasids: IOASIDSpace
     /// The IOASIDs of host processes.
-    package let hostSet: IOASIDSetID
+    public let hostSet: IOASIDSetID
 
-    package internal(set) var devices = DenseStore<Device>()
+    public internal(set) var devices = DenseStore<Device>()
     var processes = DenseStore<HostProcess>()
     var vms = DenseStore<VirtualMachine>()
     var processors = DenseStore<Processor>()
@@ -42,13 +42,13 @@ package struct Machine: ~Copyable {
     var quiesces: [PendingQuiesce] = []
 
     /// What happened since the driver last emptied it. Keeps its capacity.
-    package var effects: [MachineEffect] = []
+    public var effects: [MachineEffect] = []
 
     /// A machine without devices.
     ///
     /// - Parameter hostQuota: The quota of the host's IOASID set, at least 1.
     /// - Returns: `nil` when `memory` has no frames for the IOMMU's root, or the quota exceeds the IOASID space.
-    package init?(memory: PhysicalMemory, hostQuota: UInt32) {
+    public init?(memory: PhysicalMemory, hostQuota: UInt32) {
         guard let iommu = IOMMU(memory: memory) else { return nil }
         var ioasids = IOASIDSpace()
         guard let hostSet = try? ioasids.allocateSet(token: .null, quota: hostQuota) else { return nil }
@@ -64,37 +64,37 @@ package struct Machine: ~Copyable {
 extension Machine {
     /// Plugs a device in and gives its requester a context entry. Returns its index, or `nil` when the machine has
     /// ``HostAddressLayout/deviceCountMax`` devices or no frame is free.
-    package mutating func addDevice(profile: DeviceProfile, requester: RequesterID) -> Int? {
+    public mutating func addDevice(profile: DeviceProfile, requester: RequesterID) -> Int? {
         guard devices.count < HostAddressLayout.deviceCountMax, iommu.enableRequester(requester) else { return nil }
         return devices.insert(Device(profile: profile, requester: requester))
     }
 
     /// Carries out a command of device `index`.
-    package mutating func execute(_ command: DeviceCommand, device index: Int) -> CommandStart {
+    public mutating func execute(_ command: DeviceCommand, device index: Int) -> CommandStart {
         let start = devices[index].execute(command)
         collectEffects(ofDevice: index)
         return start
     }
 
     /// Writes a WQ's configuration; see ``Device/configure(workQueue:as:)``.
-    package mutating func configure(
+    public mutating func configure(
         workQueue queue: Int, as configuration: WorkQueueConfiguration, device index: Int
     ) -> Bool {
         devices[index].configure(workQueue: queue, as: configuration)
     }
 
     /// Writes a group's membership; see ``Device/configure(group:as:)``.
-    package mutating func configure(group: Int, as configuration: GroupConfiguration, device index: Int) -> Bool {
+    public mutating func configure(group: Int, as configuration: GroupConfiguration, device index: Int) -> Bool {
         devices[index].configure(group: group, as: configuration)
     }
 
     /// Holds or releases an engine; see ``Device/setHold(_:engine:)``.
-    package mutating func setHold(_ isHeld: Bool, engine: Int, device index: Int) {
+    public mutating func setHold(_ isHeld: Bool, engine: Int, device index: Int) {
         devices[index].setHold(isHeld, engine: engine)
     }
 
     /// Clears the SWERROR of device `index`.
-    package mutating func clearSoftwareError(device index: Int) {
+    public mutating func clearSoftwareError(device index: Int) {
         devices[index].clearSoftwareError()
     }
 }
@@ -103,7 +103,7 @@ extension Machine {
 
 extension Machine {
     /// Makes a process without memory and threads.
-    package mutating func makeProcess() throws(MachineError) -> (index: Int, id: ProcessID) {
+    public mutating func makeProcess() throws(MachineError) -> (index: Int, id: ProcessID) {
         let id = ProcessID(rawValue: nextProcess)
         guard let process = HostProcess(id: id, memory: memory) else { throw .outOfFrames }
         nextProcess += 1
@@ -113,7 +113,7 @@ extension Machine {
     /// Makes a VM without memory and vCPUs, with its own IOASID set.
     ///
     /// - Parameter quota: The most IOASIDs the VM may have, at least 1.
-    package mutating func makeVM(quota: UInt32) throws(MachineError) -> (index: Int, id: VMID) {
+    public mutating func makeVM(quota: UInt32) throws(MachineError) -> (index: Int, id: VMID) {
         let set: IOASIDSetID
         do { set = try ioasids.allocateSet(token: .null, quota: quota) } catch { throw .ioasid(error) }
         let id = VMID(rawValue: nextVM)
@@ -126,7 +126,7 @@ extension Machine {
     }
 
     /// Adds a thread to a process. Its IA32_PASID is invalid (C-13).
-    package mutating func addThread(toProcess index: Int) -> Int {
+    public mutating func addThread(toProcess index: Int) -> Int {
         var processor = Processor(
             core: LogicalProcessor(mode: .native(processes[index].id)), space: .process(index))
         processor.thread = processes[index].nextThread
@@ -137,7 +137,7 @@ extension Machine {
     }
 
     /// Adds a vCPU to a VM, with PASID translation by the VM's table.
-    package mutating func addVCPU(toVM index: Int) -> Int {
+    public mutating func addVCPU(toVM index: Int) -> Int {
         let vcpu = VCPUID(rawValue: vms[index].nextVCPU)
         vms[index].nextVCPU += 1
         var processor = Processor(
@@ -149,7 +149,7 @@ extension Machine {
     }
 
     /// Takes a processor away. Returns whether it was the last of its process or VM.
-    package mutating func removeProcessor(_ index: Int) -> Bool {
+    public mutating func removeProcessor(_ index: Int) -> Bool {
         let processor = processors.remove(index)
         switch processor.space {
         case .process(let process):
@@ -162,29 +162,29 @@ extension Machine {
     }
 
     /// The registers and counters of a processor.
-    package func processorStatus(_ index: Int) -> ProcessorStatus {
+    public func processorStatus(_ index: Int) -> ProcessorStatus {
         ProcessorStatus(core: processors[index].core, thread: processors[index].thread)
     }
 
     /// WRMSR on a processor. Returns the exception it raises instead.
-    package mutating func writeModelSpecificRegister(
+    public mutating func writeModelSpecificRegister(
         _ address: UInt32, value: UInt64, on index: Int
     ) -> ProcessorException? {
         processors[index].core.writeModelSpecificRegister(address, value: value)
     }
 
     /// RDMSR on a processor.
-    package func readModelSpecificRegister(_ address: UInt32, on index: Int) -> RegisterRead {
+    public func readModelSpecificRegister(_ address: UInt32, on index: Int) -> RegisterRead {
         processors[index].core.readModelSpecificRegister(address)
     }
 
     /// Sets a processor's CPL. Who may is the driver's to decide.
-    package mutating func setPrivilegeLevel(_ level: PrivilegeLevel, on index: Int) {
+    public mutating func setPrivilegeLevel(_ level: PrivilegeLevel, on index: Int) {
         processors[index].core.privilegeLevel = level
     }
 
     /// Sets the root of a vCPU's page tables, or takes them away.
-    package mutating func setPageTables(_ tables: (root: GuestPhysicalAddress, levels: PagingLevels)?, on index: Int) {
+    public mutating func setPageTables(_ tables: (root: GuestPhysicalAddress, levels: PagingLevels)?, on index: Int) {
         processors[index].core.hasPageTables = tables != nil
         processors[index].core.pageTableRoot = tables?.root ?? GuestPhysicalAddress(rawValue: 0)
         processors[index].core.pagingLevels = tables?.levels ?? .four
@@ -193,7 +193,7 @@ extension Machine {
     /// Ends a process that has no threads and no binding, and gives its page table back.
     ///
     /// - Precondition: Its memory was unmapped.
-    package mutating func removeProcess(_ index: Int) {
+    public mutating func removeProcess(_ index: Int) {
         precondition(processes[index].threads.isEmpty && processes[index].boundDevices == 0, "the process is in use")
         _ = processes.remove(index)
     }
@@ -201,7 +201,7 @@ extension Machine {
     /// Ends a VM that has no vCPUs and no binding, and returns its quota.
     ///
     /// - Precondition: Its memory was unmapped and its IOASIDs were freed.
-    package mutating func removeVM(_ index: Int) {
+    public mutating func removeVM(_ index: Int) {
         precondition(vms[index].vcpus.isEmpty && vms[index].translations.mappingCount == 0, "the VM is in use")
         let set = vms[index].set
         _ = vms.remove(index)

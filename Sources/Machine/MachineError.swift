@@ -1,12 +1,12 @@
 internal import DSASpec
-package import PCIe
-package import Virtualization
+public import PCIe
+public import Virtualization
 
 /// Why the host or the hypervisor refuses a request. Nothing has changed.
 ///
 /// What hardware reports to a program is never one of these: it is a ``SubmissionOutcome``, a completion record or a
 /// command status.
-package enum MachineError: Error, Hashable, Sendable {
+public enum MachineError: Error, Hashable, Sendable {
     case unknownDevice(Int)
     case address(AddressMapError)
     /// The page tables need a frame and none is free.

@@ -1,39 +1,39 @@
-package import DSA
-package import PCIe
-package import Virtualization
+public import DSA
+public import PCIe
+public import Virtualization
 
 extension Machine {
     /// The number of the process at `index`.
-    package func processID(_ index: Int) -> ProcessID { processes[index].id }
+    public func processID(_ index: Int) -> ProcessID { processes[index].id }
 
     /// The PASID of the process at `index` while it is bound.
-    package func pasid(ofProcess index: Int) -> HostPASID? { processes[index].pasid }
+    public func pasid(ofProcess index: Int) -> HostPASID? { processes[index].pasid }
 
     /// The number of the VM at `index`.
-    package func vmID(_ index: Int) -> VMID { vms[index].id }
+    public func vmID(_ index: Int) -> VMID { vms[index].id }
 
     /// The IOASID set of the VM at `index`.
-    package func ioasidSet(ofVM index: Int) -> IOASIDSetID { vms[index].set }
+    public func ioasidSet(ofVM index: Int) -> IOASIDSetID { vms[index].set }
 
-    package func threads(ofProcess index: Int) -> [Int] { processes[index].threads }
+    public func threads(ofProcess index: Int) -> [Int] { processes[index].threads }
 
-    package func vcpus(ofVM index: Int) -> [Int] { vms[index].vcpus }
+    public func vcpus(ofVM index: Int) -> [Int] { vms[index].vcpus }
 
-    package var processCount: Int { processes.count }
+    public var processCount: Int { processes.count }
 
-    package var vmCount: Int { vms.count }
+    public var vmCount: Int { vms.count }
 
     /// IOASIDs bound to a process or guest PASID, on their way in or out included.
-    package var boundCount: Int { bindings.count }
+    public var boundCount: Int { bindings.count }
 
     /// How often the #GP handler has loaded IA32_PASID on a processor.
     @inline(__always)
-    package func fixupCount(_ processor: Int) -> UInt64 {
+    public func fixupCount(_ processor: Int) -> UInt64 {
         processors[processor].core.counters.generalProtectionFixups
     }
 
     /// The totals over every WQ of every device.
-    package var totals: WorkQueue.Counts {
+    public var totals: WorkQueue.Counts {
         var totals = WorkQueue.Counts.zero
         for index in devices.indices where devices.contains(index) {
             for queue in devices[index].workQueues { totals += queue.counts }
@@ -42,7 +42,7 @@ extension Machine {
     }
 
     /// Descriptors that were accepted and have not ended.
-    package var inFlight: UInt64 {
+    public var inFlight: UInt64 {
         var count: UInt64 = 0
         for index in devices.indices where devices.contains(index) {
             for queue in devices[index].workQueues { count += UInt64(queue.occupancy + queue.inProgress) }
@@ -51,7 +51,7 @@ extension Machine {
     }
 
     /// How many completion records the devices have written: when it has not changed, none has appeared.
-    package var recordCount: UInt64 {
+    public var recordCount: UInt64 {
         var count: UInt64 = 0
         for index in devices.indices where devices.contains(index) { count &+= devices[index].recordCount }
         return count

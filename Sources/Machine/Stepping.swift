@@ -1,4 +1,4 @@
-package import DSA
+public import DSA
 internal import IOMMU
 internal import PCIe
 
@@ -31,7 +31,7 @@ extension Machine {
     /// - Parameter runsInline: Whether windows of any length run here. Otherwise long ones wait for
     ///   ``takeReadyWindow()``.
     /// - Returns: Whether the budget ended the call: call again after looking at the sockets.
-    package mutating func step(budget: Device.Budget = Device.Budget(), runsInline: Bool = true) -> Bool {
+    public mutating func step(budget: Device.Budget = Device.Budget(), runsInline: Bool = true) -> Bool {
         var isUnfinished = false
         for index in devices.indices where devices.contains(index) && devices[index].hasWork {
             if devices[index].step(iommu: &iommu, memory: memory, budget: budget, runsInline: runsInline) {
@@ -44,13 +44,13 @@ extension Machine {
 
     /// A window for a thread of the driver.
     @safe
-    package struct ReadyWindow: Sendable {
-        package let device: Int
-        package let window: Device.ReadyWindow
+    public struct ReadyWindow: Sendable {
+        public let device: Int
+        public let window: Device.ReadyWindow
     }
 
     /// The next window for a thread, or `nil`.
-    package mutating func takeReadyWindow() -> ReadyWindow? {
+    public mutating func takeReadyWindow() -> ReadyWindow? {
         for index in devices.indices where devices.contains(index) {
             if let window = unsafe devices[index].takeReadyWindow() {
                 return unsafe ReadyWindow(device: index, window: window)
@@ -60,7 +60,7 @@ extension Machine {
     }
 
     /// Takes back a window that ran.
-    package mutating func finishWindow(device index: Int, engine: Int) {
+    public mutating func finishWindow(device index: Int, engine: Int) {
         devices[index].finishWindow(engine: engine, iommu: &iommu, memory: memory)
         collectEffects(ofDevice: index)
         guard !quiesces.isEmpty else { return }
@@ -72,7 +72,7 @@ extension Machine {
 
     /// Answers with ``MachineEffect/windowsReturned(token:)`` once every window that is on a thread now has come back, so
     /// that pages taken out of a table before the call are no longer used. At once when there is none.
-    package mutating func whenWindowsReturn(token: UInt64) {
+    public mutating func whenWindowsReturn(token: UInt64) {
         var windows: [(device: Int, engine: Int)] = []
         for index in devices.indices where devices.contains(index) {
             for engine in devices[index].enginesWithWindowOut { windows.append((index, engine)) }
@@ -89,7 +89,7 @@ extension Machine {
     }
 
     /// Drains `selection` on every device; ``MachineEffect/drained(token:)`` follows, at once when nothing is there.
-    package mutating func drain(_ selection: DescriptorSelection, token: UInt64) {
+    public mutating func drain(_ selection: DescriptorSelection, token: UInt64) {
         drain(selection, purpose: .driver(token: token))
     }
 
@@ -134,10 +134,10 @@ extension Machine {
 
 extension Machine.ReadyWindow {
     /// The engine that waits for it.
-    package var engine: Int { unsafe window.engine }
+    public var engine: Int { unsafe window.engine }
 
     /// Runs the window. From any one thread, before ``Machine/finishWindow(device:engine:)``.
-    package func run() {
+    public func run() {
         unsafe Transfer.run(&window.window.pointee)
     }
 }

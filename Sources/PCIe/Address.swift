@@ -1,54 +1,54 @@
 /// A host physical address (HPA): what the memory controller and the fabric decode. 52 bits.
-package struct HostPhysicalAddress: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt64
+public struct HostPhysicalAddress: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt64
 
     @inlinable
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
     @inlinable
-    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
     /// Wraps at 2^64: an address computed from hostile input must be refused by its use, not trap here.
     @inlinable
-    package func advanced(by bytes: UInt64) -> Self { Self(rawValue: rawValue &+ bytes) }
+    public func advanced(by bytes: UInt64) -> Self { Self(rawValue: rawValue &+ bytes) }
 }
 
 /// A guest physical address (GPA): a VM's view of memory, translated by its second-stage table.
-package struct GuestPhysicalAddress: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt64
+public struct GuestPhysicalAddress: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt64
 
     @inlinable
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
     @inlinable
-    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
     /// Wraps at 2^64, as ``HostPhysicalAddress/advanced(by:)`` does.
     @inlinable
-    package func advanced(by bytes: UInt64) -> Self { Self(rawValue: rawValue &+ bytes) }
+    public func advanced(by bytes: UInt64) -> Self { Self(rawValue: rawValue &+ bytes) }
 }
 
 /// A linear (virtual) address of a process or guest process. Under SVA descriptors carry these; the IOMMU translates
 /// them by RID and PASID, the processor by its own page tables.
-package struct LinearAddress: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt64
+public struct LinearAddress: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt64
 
     @inlinable
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
     @inlinable
-    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
     /// Wraps at 2^64, as ``HostPhysicalAddress/advanced(by:)`` does.
     @inlinable
-    package func advanced(by bytes: UInt64) -> Self { Self(rawValue: rawValue &+ bytes) }
+    public func advanced(by bytes: UInt64) -> Self { Self(rawValue: rawValue &+ bytes) }
 }
 
 /// The page size of every table here, 4 KiB.
-@inlinable package var pageByteCount: UInt64 { 4096 }
+@inlinable public var pageByteCount: UInt64 { 4096 }

@@ -1,7 +1,7 @@
 /// How a completer answers a Deferrable Memory Write (virtualization §7.3).
 ///
 /// Only ``successfulCompletion`` clears EFLAGS.ZF; hardware never repeats the request by itself (D-06).
-package enum DMWrCompletion: UInt8, Sendable, BitwiseCopyable {
+public enum DMWrCompletion: UInt8, Sendable, BitwiseCopyable {
     /// SC, 000b: the 64 bytes were accepted.
     case successfulCompletion = 0b000
     /// UR, 001b: nothing at that address completes a DMWr.

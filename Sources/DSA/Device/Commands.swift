@@ -1,8 +1,8 @@
-package import DSASpec
+public import DSASpec
 internal import PCIe
 
 /// How a command began.
-package enum CommandStart: Hashable, Sendable {
+public enum CommandStart: Hashable, Sendable {
     case completed(CommandError)
     /// It waits for descriptors; ``DeviceEffect/commandCompleted(_:)`` follows.
     case active
@@ -19,7 +19,7 @@ struct ActiveCommand: Sendable {
 
 extension Device {
     /// Carries out a command of the CMD register (DSA 3.0 §9.2.11; errors as in dsa-device 7.4).
-    package mutating func execute(_ command: DeviceCommand) -> CommandStart {
+    public mutating func execute(_ command: DeviceCommand) -> CommandStart {
         guard activeCommand == nil else {
             record(SoftwareError(code: .commandWhileActive))
             return .lost

@@ -1,20 +1,20 @@
 internal import CKernels
-package import DSASpec
+public import DSASpec
 internal import IOMMU
-package import PCIe
+public import PCIe
 
 /// One DSA function: portals, WQs, groups and engines (DSA 3.0 §3).
 ///
 /// The device has no thread and no clock. ``post(_:to:isDeferrable:)`` takes a descriptor; ``step(iommu:memory:budget:)``
 /// lets the engines work; windows too long for the caller's thread wait in ``readyWindows`` for the driver.
 @safe
-package struct Device: ~Copyable {
-    package let profile: DeviceProfile
-    package let requester: RequesterID
-    package internal(set) var state = DeviceState.disabled
-    package internal(set) var workQueues: [WorkQueue]
-    package internal(set) var groups: [GroupConfiguration]
-    package internal(set) var softwareError = SoftwareError()
+public struct Device: ~Copyable {
+    public let profile: DeviceProfile
+    public let requester: RequesterID
+    public internal(set) var state = DeviceState.disabled
+    public internal(set) var workQueues: [WorkQueue]
+    public internal(set) var groups: [GroupConfiguration]
+    public internal(set) var softwareError = SoftwareError()
 
     var engines: [Engine]
     var arbiters: [Arbiter]
@@ -26,11 +26,11 @@ package struct Device: ~Copyable {
     let windows: UnsafeMutablePointer<TransferWindow>
 
     /// What happened since the caller last emptied it. Keeps its capacity.
-    package var effects: [DeviceEffect] = []
+    public var effects: [DeviceEffect] = []
     /// Engines whose window waits for a thread; the driver takes them with ``takeReadyWindow()``.
     var readyWindows: [Int] = []
     /// How many completion records were written, for those who poll them.
-    package internal(set) var recordCount: UInt64 = 0
+    public internal(set) var recordCount: UInt64 = 0
 
     var pendingDrains: [PendingDrain] = []
     var activeCommand: ActiveCommand?
@@ -38,7 +38,7 @@ package struct Device: ~Copyable {
     /// A device in its power-on state.
     ///
     /// - Precondition: `profile` stays within the limits its fields name.
-    package init(profile: DeviceProfile, requester: RequesterID) {
+    public init(profile: DeviceProfile, requester: RequesterID) {
         precondition((1...64).contains(profile.workQueueCount) && (1...64).contains(profile.engineCount))
         self.profile = profile
         self.requester = requester
@@ -62,7 +62,7 @@ package struct Device: ~Copyable {
 
 extension Device {
     /// A DMWr of 64 bytes to a portal (DSA 3.0 §5.3). The descriptor is not looked at.
-    package mutating func enqueue(_ descriptor: Descriptor, to portal: Portal) -> DMWrCompletion {
+    public mutating func enqueue(_ descriptor: Descriptor, to portal: Portal) -> DMWrCompletion {
         guard portal.workQueue < workQueues.count else { return .requestRetryStatus }
         let index = portal.workQueue
         guard state == .enabled, workQueues[index].state == .enabled,
@@ -79,7 +79,7 @@ extension Device {
 
     /// A posted, aligned 64-byte write to a portal (MOVDIR64B). Lost in silence unless the WQ is an enabled DWQ; a full
     /// one records SWERROR 0x53.
-    package mutating func post(_ descriptor: Descriptor, to portal: Portal) {
+    public mutating func post(_ descriptor: Descriptor, to portal: Portal) {
         guard portal.workQueue < workQueues.count else { return }
         let index = portal.workQueue
         guard state == .enabled, workQueues[index].state == .enabled,
@@ -117,7 +117,7 @@ extension Device {
     }
 
     /// Clears Valid and Overflow, as software does by writing 1 to both.
-    package mutating func clearSoftwareError() {
+    public mutating func clearSoftwareError() {
         softwareError = SoftwareError()
     }
 }
@@ -126,15 +126,15 @@ extension Device {
 
 extension Device {
     /// What an engine shows.
-    package struct EngineStatus: Sendable {
-        package let isHeld: Bool
-        package let isBusy: Bool
-        package let dispatched: UInt64
-        package let group: Int?
+    public struct EngineStatus: Sendable {
+        public let isHeld: Bool
+        public let isBusy: Bool
+        public let dispatched: UInt64
+        public let group: Int?
     }
 
     /// The state of engine `index`.
-    package func engineStatus(_ index: Int) -> EngineStatus {
+    public func engineStatus(_ index: Int) -> EngineStatus {
         let engine = engines[index]
         return EngineStatus(
             isHeld: engine.isHeld, isBusy: engine.activity != .idle, dispatched: engine.dispatched,
@@ -143,17 +143,17 @@ extension Device {
 
     /// Holds or releases engine `index`: a held engine takes no descriptor from a WQ, so that tests can stop the device at
     /// an exact point. What it has taken it completes.
-    package mutating func setHold(_ isHeld: Bool, engine index: Int) {
+    public mutating func setHold(_ isHeld: Bool, engine index: Int) {
         engines[index].isHeld = isHeld
     }
 
     /// Whether any descriptor is stored in a WQ or held by an engine.
-    package var hasWork: Bool { workMask != 0 || busyEngines != 0 }
+    public var hasWork: Bool { workMask != 0 || busyEngines != 0 }
 }
 
 extension Device {
     /// The engines whose window is out on a thread, or waits for one.
-    package var enginesWithWindowOut: [Int] {
+    public var enginesWithWindowOut: [Int] {
         engines.indices.filter { engines[$0].activity == .windowOut }
     }
 }

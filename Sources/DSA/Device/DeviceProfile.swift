@@ -1,33 +1,33 @@
-package import DSASpec
+public import DSASpec
 internal import PCIe
 
 /// What a device is built with: its capabilities and its place on the bus. Fixed for the life of the device.
-package struct DeviceProfile: Sendable {
+public struct DeviceProfile: Sendable {
     /// Bits 15:8 major, 7:0 minor.
-    package var version: UInt16
-    package var general: GeneralCapabilities
-    package var operations: OpcodeSet
+    public var version: UInt16
+    public var general: GeneralCapabilities
+    public var operations: OpcodeSet
     /// At most 64.
-    package var workQueueCount: Int
+    public var workQueueCount: Int
     /// Entries over all WQs.
-    package var totalWorkQueueSize: Int
-    package var groupCount: Int
+    public var totalWorkQueueSize: Int
+    public var groupCount: Int
     /// At most 64.
-    package var engineCount: Int
-    package var readBufferCount: Int
+    public var engineCount: Int
+    public var readBufferCount: Int
     /// The PASID capability of the function is enabled.
-    package var isPASIDEnabled: Bool
+    public var isPASIDEnabled: Bool
     /// Its Privileged Mode Enable.
-    package var isPrivilegedModeEnabled: Bool
+    public var isPrivilegedModeEnabled: Bool
 
     /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
-    package static let dsa1 = DeviceProfile(
+    public static let dsa1 = DeviceProfile(
         version: 0x100, general: .dsa1, operations: .emulated, workQueueCount: 8, totalWorkQueueSize: 128, groupCount: 4,
         engineCount: 4, readBufferCount: 96, isPASIDEnabled: true, isPrivilegedModeEnabled: true)
 }
 
 /// GENSTS state.
-package enum DeviceState: UInt8, Sendable {
+public enum DeviceState: UInt8, Sendable {
     case disabled = 0
     case enabled = 1
     /// Disable was asked for; descriptors are still in the device.
@@ -35,7 +35,7 @@ package enum DeviceState: UInt8, Sendable {
 }
 
 /// Something the device did that is not the answer to a call. Collected in ``Device/effects``.
-package enum DeviceEffect: Sendable {
+public enum DeviceEffect: Sendable {
     /// SWERROR became valid, or lost an error.
     case softwareError(SoftwareError)
     /// The command started with ``Device/execute(_:)`` and answered `.active` has ended.

@@ -1,8 +1,8 @@
 internal import DSASpec
-package import PCIe
+public import PCIe
 
 /// The descriptors that a drain, disable or abort concerns.
-package enum DescriptorSelection: Hashable, Sendable {
+public enum DescriptorSelection: Hashable, Sendable {
     case all
     /// Bit n: WQ n.
     case workQueues(UInt64)
@@ -20,14 +20,14 @@ extension Device {
     /// Waits for the selected descriptors that are in the device now; later ones do not delay it (DSA 3.0 §3.12).
     ///
     /// Ends with ``DeviceEffect/drained(token:)``, in this call when there is nothing to wait for.
-    package mutating func drain(_ selection: DescriptorSelection, token: UInt64) {
+    public mutating func drain(_ selection: DescriptorSelection, token: UInt64) {
         pendingDrains.append(PendingDrain(token: token, selection: selection, watermark: nextSequence - 1))
         settleWaiters()
     }
 
     /// Abandons the selected descriptors that no engine has started on and, at the next step, those between two windows;
     /// a window that runs completes first (dsa-device appendix B, 13).
-    package mutating func abort(_ selection: DescriptorSelection) {
+    public mutating func abort(_ selection: DescriptorSelection) {
         for index in workQueues.indices where workQueues[index].occupancy > 0 {
             if case .workQueues(let mask) = selection, mask >> UInt64(index) & 1 == 0 { continue }
             let queueMode = workQueues[index].configuration

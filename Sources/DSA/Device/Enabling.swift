@@ -1,4 +1,4 @@
-package import DSASpec
+public import DSASpec
 internal import PCIe
 
 extension Device {
@@ -7,7 +7,7 @@ extension Device {
     /// Disabled WQ.
     ///
     /// - Returns: Whether every field was taken.
-    package mutating func configure(workQueue index: Int, as wanted: WorkQueueConfiguration) -> Bool {
+    public mutating func configure(workQueue index: Int, as wanted: WorkQueueConfiguration) -> Bool {
         var configuration = workQueues[index].configuration
         if workQueues[index].state == .disabled {
             let size = configuration.size
@@ -23,7 +23,7 @@ extension Device {
     /// Writes a group's membership. Needs a Disabled device.
     ///
     /// - Returns: Whether it was taken.
-    package mutating func configure(group index: Int, as wanted: GroupConfiguration) -> Bool {
+    public mutating func configure(group index: Int, as wanted: GroupConfiguration) -> Bool {
         guard state == .disabled else { return false }
         groups[index] = wanted
         return true

@@ -1,21 +1,21 @@
 internal import DSASpec
-package import IOMMU
+public import IOMMU
 internal import PCIe
 
 extension Device {
     /// The bytes one window may cover on the caller's own thread; a longer one goes to ``takeReadyWindow()``.
     ///
     /// Handing a window to another thread and back costs several microseconds, the time of about this much copying.
-    package static let inlineWindowByteCountMax = 64 << 10
+    public static let inlineWindowByteCountMax = 64 << 10
 
     /// How much one ``step(iommu:memory:budget:)`` may do before the caller looks at its sockets again.
-    package struct Budget: Sendable {
+    public struct Budget: Sendable {
         /// Descriptors and batch members started or ended.
-        package var actions: Int
+        public var actions: Int
         /// Bytes moved on the caller's thread.
-        package var bytes: Int
+        public var bytes: Int
 
-        package init(actions: Int = 512, bytes: Int = 1 << 20) {
+        public init(actions: Int = 512, bytes: Int = 1 << 20) {
             self.actions = actions
             self.bytes = bytes
         }
@@ -25,7 +25,7 @@ extension Device {
     ///
     /// - Parameter runsInline: Whether all windows run here: the simulator and the tests have no engine threads.
     /// - Returns: Whether the budget ended the call, so that calling again makes progress.
-    package mutating func step(
+    public mutating func step(
         iommu: inout IOMMU, memory: PhysicalMemory, budget: Budget = Budget(), runsInline: Bool = true
     ) -> Bool {
         guard hasWork else { return false }
@@ -200,19 +200,19 @@ extension Device {
     /// A window that a thread of the driver runs with ``Transfer/run(_:)``. The device does not touch it before
     /// ``finishWindow(engine:iommu:memory:)``.
     @unsafe
-    package struct ReadyWindow: @unchecked Sendable {
-        package let engine: Int
-        package let window: UnsafeMutablePointer<TransferWindow>
+    public struct ReadyWindow: @unchecked Sendable {
+        public let engine: Int
+        public let window: UnsafeMutablePointer<TransferWindow>
     }
 
     /// The next window for a thread, or `nil`.
-    package mutating func takeReadyWindow() -> ReadyWindow? {
+    public mutating func takeReadyWindow() -> ReadyWindow? {
         guard let index = readyWindows.popLast() else { return nil }
         return unsafe ReadyWindow(engine: index, window: windows + index)
     }
 
     /// Takes back a window that ran.
-    package mutating func finishWindow(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+    public mutating func finishWindow(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
         precondition(engines[index].activity == .windowOut, "only a window that is out can come back")
         engines[index].activity = .working
         absorbWindow(engine: index, iommu: &iommu, memory: memory)

@@ -40,7 +40,7 @@ struct Engine: Sendable {
     /// An abort concerns the item: it ends without a record at the next step.
     var isAborted = false
 
-    package var dispatched: UInt64 = 0
+    public var dispatched: UInt64 = 0
 }
 
 /// How far a batch is (DSA 3.0 §3.8, §8.3.2).

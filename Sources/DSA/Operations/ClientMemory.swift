@@ -1,13 +1,13 @@
 import CKernels
-package import DSASpec
-package import IOMMU
-package import PCIe
+public import DSASpec
+public import IOMMU
+public import PCIe
 
 /// How the device touches memory that a client may be changing at the same time.
 extension PhysicalMemory {
     /// The descriptor at `address`, each byte read once, so that what was checked is what runs. `nil` when any of its
     /// 64 bytes is not memory.
-    package func loadDescriptor(at address: HostPhysicalAddress) -> Descriptor? {
+    public func loadDescriptor(at address: HostPhysicalAddress) -> Descriptor? {
         guard let bytes = unsafe pointer(to: address, byteCount: UInt64(Descriptor.byteCount)) else { return nil }
         return unsafe withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 8) { words in
             guard let first = words.baseAddress else { preconditionFailure("eight words have an address") }
@@ -17,7 +17,7 @@ extension PhysicalMemory {
     }
 
     /// Writes `record` at `address`, the status byte last, and returns whether its 32 bytes are memory.
-    package func publish(_ record: CompletionRecord, at address: HostPhysicalAddress) -> Bool {
+    public func publish(_ record: CompletionRecord, at address: HostPhysicalAddress) -> Bool {
         guard let bytes = unsafe pointer(to: address, byteCount: UInt64(CompletionRecord.byteCount)) else {
             return false
         }

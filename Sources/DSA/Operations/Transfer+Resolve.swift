@@ -1,9 +1,9 @@
 import DSASpec
-package import IOMMU
-package import PCIe
+public import IOMMU
+public import PCIe
 
 /// What stands before the next window of a transfer.
-package enum ResolveOutcome: Equatable, Sendable, BitwiseCopyable {
+public enum ResolveOutcome: Equatable, Sendable, BitwiseCopyable {
     /// The window is filled, with this many bytes of each buffer, and may run.
     case ready(byteCount: Int)
     /// Nothing is left to do.
@@ -24,7 +24,7 @@ extension Transfer {
     /// - Parameters:
     ///   - pasid: The PASID of the descriptor or its WQ; `nil` for a WQ without PASID.
     ///   - privileged: The descriptor's Priv.
-    package mutating func resolve(
+    public mutating func resolve(
         into window: inout TransferWindow, iommu: inout IOMMU, memory: PhysicalMemory, requester: RequesterID,
         pasid: HostPASID?, privileged: Bool
     ) -> ResolveOutcome {

@@ -5,7 +5,7 @@ extension Transfer {
     /// and in the tests.
     ///
     /// - Precondition: `resolve` returned `.ready` for `window`, and its pages are still mapped.
-    package static func run(_ window: inout TransferWindow) {
+    public static func run(_ window: inout TransferWindow) {
         switch window.kind {
         case .noOp, .cacheFlush:
             // There is no cache to flush: translating was all.

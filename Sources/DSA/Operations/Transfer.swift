@@ -1,4 +1,4 @@
-package import DSASpec
+public import DSASpec
 import PCIe
 
 /// A descriptor that moves or looks at data, from its checks to its completion record (dsa-device §4.1, §4.4).
@@ -13,7 +13,7 @@ import PCIe
 ///
 /// A plain value of about 100 bytes, so that a table of descriptors in flight can hold it. Between two windows it may
 /// be dropped: nothing runs then and no page is held.
-package struct Transfer: Sendable, BitwiseCopyable {
+public struct Transfer: Sendable, BitwiseCopyable {
     let kind: OperationKind
     /// Memory Move whose destination begins inside its source: it runs from the end.
     let isBackward: Bool
@@ -41,12 +41,12 @@ package struct Transfer: Sendable, BitwiseCopyable {
 
     /// Whether `opcode` is carried out by a transfer: all operations of ``OpcodeSet/emulated`` but Batch and Drain,
     /// which order others.
-    package static func carriesOut(_ opcode: Opcode) -> Bool {
+    public static func carriesOut(_ opcode: Opcode) -> Bool {
         OperationKind(opcode) != nil
     }
 
     /// - Precondition: ``carriesOut(_:)`` says so of the opcode, and ``DescriptorChecks`` found nothing.
-    package init(_ descriptor: Descriptor) {
+    public init(_ descriptor: Descriptor) {
         guard let kind = OperationKind(descriptor.opcode) else {
             preconditionFailure("Batch, Drain and refused operations have no transfer")
         }
@@ -84,7 +84,7 @@ package struct Transfer: Sendable, BitwiseCopyable {
 // MARK: After a window
 
 /// Whether a transfer has more windows.
-package enum TransferProgress: Sendable, BitwiseCopyable {
+public enum TransferProgress: Sendable, BitwiseCopyable {
     case continues
     case finished
 }
@@ -93,7 +93,7 @@ extension Transfer {
     /// Takes over what `window` did.
     ///
     /// - Precondition: This transfer resolved `window`, and it ran.
-    package mutating func absorb(_ window: borrowing TransferWindow) -> TransferProgress {
+    public mutating func absorb(_ window: borrowing TransferWindow) -> TransferProgress {
         crc = window.crc
         if let firstDifference = window.firstDifference {
             done += UInt32(truncatingIfNeeded: firstDifference)
@@ -119,7 +119,7 @@ extension Transfer {
 
 extension Transfer {
     /// The record of a transfer that has ended: `resolve` or `absorb` said so. Bytes Completed is as in dsa-device §2.4.
-    package func completionRecord() -> CompletionRecord {
+    public func completionRecord() -> CompletionRecord {
         precondition(status != .none, "the transfer has not ended")
         var record = CompletionRecord(status: status)
         switch status {

@@ -4,9 +4,9 @@
 /// ``Transfer/run(_:)``, and read by ``Transfer/absorb(_:)``. It is allocated once and used again for every window of an
 /// engine.
 @safe
-package struct TransferWindow: ~Copyable, @unchecked Sendable {
+public struct TransferWindow: ~Copyable, @unchecked Sendable {
     /// A window covers at most this many bytes of each buffer, which bounds how long it runs: 64 pages.
-    package static let byteCountMax: UInt64 = 64 * 4096
+    public static let byteCountMax: UInt64 = 64 * 4096
 
     private static let operandCountMax = 3
     /// A buffer that begins inside a page touches one page more.
@@ -39,7 +39,7 @@ package struct TransferWindow: ~Copyable, @unchecked Sendable {
     /// Compare: the offset of the first difference in the window, `nil` when there is none.
     var firstDifference: Int?
 
-    package init() {
+    public init() {
         unsafe segments = .allocate(capacity: Self.operandCountMax * Self.segmentCountMax)
     }
 

@@ -1,12 +1,12 @@
-package import DSASpec
+public import DSASpec
 internal import PCIe
 
 /// A descriptor in a WQ or on its way through an engine.
-package struct WorkItem: Sendable, BitwiseCopyable {
-    package var descriptor: Descriptor
+public struct WorkItem: Sendable, BitwiseCopyable {
+    public var descriptor: Descriptor
     /// The order of acceptance on the device, from 1. Drains wait for smaller numbers.
-    package var sequence: UInt64
-    package var portal: Portal
+    public var sequence: UInt64
+    public var portal: Portal
 }
 
 /// One work queue: the ring of accepted descriptors, its configuration, state and counts (DSA 3.0 §3.3, §5.3).
@@ -14,33 +14,33 @@ package struct WorkItem: Sendable, BitwiseCopyable {
 ///     disabled --enable--> enabled --disable--> disabling --last descriptor ends--> disabled
 ///
 /// Occupancy counts what is stored here; it falls when an engine takes a descriptor, not when that completes.
-package struct WorkQueue: Sendable {
-    package internal(set) var configuration = WorkQueueConfiguration()
-    package internal(set) var state = WorkQueueState.disabled
+public struct WorkQueue: Sendable {
+    public internal(set) var configuration = WorkQueueConfiguration()
+    public internal(set) var state = WorkQueueState.disabled
     /// What the checks of this WQ's descriptors depend on; fixed while the WQ is enabled.
     var checkContext = CheckContext()
 
     private var ring: [WorkItem] = []
     private var head = 0
-    package private(set) var occupancy = 0
+    public private(set) var occupancy = 0
     /// Descriptors that engines took and have not retired.
-    package internal(set) var inProgress = 0
+    public internal(set) var inProgress = 0
 
-    package internal(set) var counts = Counts()
+    public internal(set) var counts = Counts()
 
     /// What became of every descriptor that reached a portal of this WQ. Accepted ones end exactly once:
     /// accepted = completed + abandoned + occupancy + in progress (D-11).
-    package struct Counts: Hashable, Sendable {
-        package internal(set) var accepted: UInt64 = 0
+    public struct Counts: Hashable, Sendable {
+        public internal(set) var accepted: UInt64 = 0
         /// DMWrs answered Retry.
-        package internal(set) var retried: UInt64 = 0
-        package internal(set) var completed: UInt64 = 0
+        public internal(set) var retried: UInt64 = 0
+        public internal(set) var completed: UInt64 = 0
         /// Ended by an abort or reset: no record, no interrupt.
-        package internal(set) var abandoned: UInt64 = 0
+        public internal(set) var abandoned: UInt64 = 0
         /// Posted writes that were lost.
-        package internal(set) var dropped: UInt64 = 0
+        public internal(set) var dropped: UInt64 = 0
         /// Descriptors the arbiter handed to engines.
-        package internal(set) var dispatched: UInt64 = 0
+        public internal(set) var dispatched: UInt64 = 0
     }
 
     /// The most descriptors a limited portal lets in: min(threshold, size); a DWQ knows only its size.

@@ -1,9 +1,9 @@
 extension WorkQueue.Counts {
     /// Nothing counted yet.
-    package static let zero = Self()
+    public static let zero = Self()
 
     /// Adds the counts of another WQ.
-    package static func += (left: inout Self, right: Self) {
+    public static func += (left: inout Self, right: Self) {
         left.accepted &+= right.accepted
         left.retried &+= right.retried
         left.completed &+= right.completed

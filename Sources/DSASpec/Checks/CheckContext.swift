@@ -1,41 +1,41 @@
 /// Everything outside a descriptor that its checks depend on: capabilities, the WQ's configuration, and whether it
 /// came directly or as a member of a batch (DSA 3.0 §5.4).
-package struct CheckContext: Hashable, Sendable, BitwiseCopyable {
-    package var generalCapabilities: GeneralCapabilities
+public struct CheckContext: Hashable, Sendable, BitwiseCopyable {
+    public var generalCapabilities: GeneralCapabilities
     /// OPCAP, or the WQ's OPCFG.
-    package var operations: OpcodeSet
+    public var operations: OpcodeSet
     /// The descriptor was read from a batch's list.
-    package var isBatchMember: Bool
+    public var isBatchMember: Bool
     /// The WQ is shared, so a direct descriptor's Priv counts.
-    package var isShared: Bool
+    public var isShared: Bool
     /// WQCFG PASID Enable.
-    package var isPASIDEnabled: Bool
+    public var isPASIDEnabled: Bool
     /// The Priv that the WQ, or a member's Batch descriptor, lends. Ignored for a direct descriptor of a shared WQ,
     /// which brings its own.
-    package var isPrivileged: Bool
+    public var isPrivileged: Bool
     /// Privileged Mode Enable of the PCI PASID capability.
-    package var isPrivilegedModeEnabled: Bool
+    public var isPrivilegedModeEnabled: Bool
     /// WQCFG BOF Enable.
-    package var isBlockOnFaultEnabled: Bool
+    public var isBlockOnFaultEnabled: Bool
     /// GENCFG User-mode Interrupts Enable.
-    package var areUserInterruptsEnabled: Bool
+    public var areUserInterruptsEnabled: Bool
     /// Whether the interrupt entry that the descriptor's handle names admits its PASID (dsa-device §6.7). Counts only
     /// for a handle in range of a descriptor with RCI = 1.
-    package var isInterruptHandleGranted: Bool
+    public var isInterruptHandleGranted: Bool
     /// Whether TC-A of the group names an enabled traffic class.
-    package var isTrafficClassAEnabled: Bool
+    public var isTrafficClassAEnabled: Bool
     /// Whether TC-B of the group names an enabled traffic class.
-    package var isTrafficClassBEnabled: Bool
+    public var isTrafficClassBEnabled: Bool
     /// WQCFG Maximum Transfer Size: 2^n bytes, 0 to 31.
-    package var maximumTransferShift: UInt8
+    public var maximumTransferShift: UInt8
     /// WQCFG Maximum Batch Size: 2^n descriptors, 0 to 15.
-    package var maximumBatchShift: UInt8
+    public var maximumBatchShift: UInt8
     /// Entries of the interrupt table that the portal selects.
-    package var interruptHandleCount: UInt16
+    public var interruptHandleCount: UInt16
 
     /// A user's descriptor, submitted directly to a shared WQ with PASID Enable, BOF Enable 0 and the largest sizes
     /// that `generalCapabilities` admits, on a device that has left GENCFG at power-on and has 9 MSI-X vectors.
-    package init(generalCapabilities: GeneralCapabilities = .dsa1, operations: OpcodeSet = .emulated) {
+    public init(generalCapabilities: GeneralCapabilities = .dsa1, operations: OpcodeSet = .emulated) {
         self.generalCapabilities = generalCapabilities
         self.operations = operations
         isBatchMember = false
@@ -54,13 +54,13 @@ package struct CheckContext: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// What `swqctl explain` assumes when it is told nothing else.
-    package static var standard: Self { Self() }
+    public static var standard: Self { Self() }
 }
 
 extension CheckContext {
     /// Whether the descriptor's accesses count as supervisor's (dsa-device §1.1).
     @inlinable
-    package func isPrivileged(_ descriptor: Descriptor) -> Bool {
+    public func isPrivileged(_ descriptor: Descriptor) -> Bool {
         isShared && !isBatchMember ? descriptor.isPrivileged : isPrivileged
     }
 }

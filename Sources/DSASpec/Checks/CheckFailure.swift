@@ -1,11 +1,11 @@
 /// One rule that a descriptor breaks, and where.
-package struct CheckFailure: Hashable, Sendable, BitwiseCopyable {
-    package let rule: CheckRule
+public struct CheckFailure: Hashable, Sendable, BitwiseCopyable {
+    public let rule: CheckRule
     /// The flags that break this rule, or that it misses. Empty unless the status is 0x11.
-    package let flags: DescriptorFlags
+    public let flags: DescriptorFlags
     /// Every invalid flag of the descriptor, whichever rule it breaks: the record's Invalid Flags. Empty unless the
     /// status is 0x11.
-    package let invalidFlags: DescriptorFlags
+    public let invalidFlags: DescriptorFlags
     private let firstByte: UInt8
     private let lastByte: UInt8
 
@@ -18,13 +18,13 @@ package struct CheckFailure: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The descriptor's bytes that break the rule, 0 to 63.
-    package var bytes: ClosedRange<UInt8> { firstByte...lastByte }
+    public var bytes: ClosedRange<UInt8> { firstByte...lastByte }
 
     /// What the completion record, or SWERROR, reports.
-    package var status: CompletionStatus { rule.status }
+    public var status: CompletionStatus { rule.status }
 
     /// Whether the failure goes to SWERROR even when CRAV is 1: the record cannot be written (dsa-device §3.2).
-    package var bypassesRecord: Bool {
+    public var bypassesRecord: Bool {
         status.bypassesRecord || rule == .completionRecordTrafficClass
     }
 }

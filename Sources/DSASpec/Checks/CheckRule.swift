@@ -3,7 +3,7 @@
 /// The specification leaves the order open (DSA 3.0 §5.4); this is the one of dsa-device §3.2, with one change: the
 /// traffic class of the record is checked beside its alignment, since no other error can be put into a record that
 /// must not be written.
-package enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable {
+public enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable {
     case privilegedWithoutMode
     case completionRecordMisaligned
     case completionRecordTrafficClass
@@ -38,7 +38,7 @@ package enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable
 }
 
 extension CheckRule {
-    package var status: CompletionStatus {
+    public var status: CompletionStatus {
         switch self {
         case .privilegedWithoutMode: .invalidPrivilege
         case .completionRecordMisaligned: .completionRecordMisaligned
@@ -61,13 +61,13 @@ extension CheckRule {
     }
 
     /// The rule's stable name, for programs.
-    package var identifier: String { text.identifier }
+    public var identifier: String { text.identifier }
 
     /// Where the rule stands, with the document's name.
-    package var section: String { "DSA 3.0 \(text.section)" }
+    public var section: String { "DSA 3.0 \(text.section)" }
 
     /// The rule in one sentence, for people.
-    package var sentence: String { text.sentence }
+    public var sentence: String { text.sentence }
 
     private var text: (identifier: String, section: String, sentence: String) {
         switch self {

@@ -2,9 +2,9 @@ import PCIe
 
 /// The checks that precede execution (DSA 3.0 §5.4). One pass over ``CheckRule`` serves the device, which wants the
 /// first failure, and `swqctl explain`, which wants all.
-package enum DescriptorChecks {
+public enum DescriptorChecks {
     /// The first rule that `descriptor` breaks, or `nil` when it may be executed. Allocates nothing.
-    package static func firstFailure(of descriptor: Descriptor, in context: CheckContext) -> CheckFailure? {
+    public static func firstFailure(of descriptor: Descriptor, in context: CheckContext) -> CheckFailure? {
         var first: CheckFailure?
         visit(descriptor, context) { failure in
             first = failure
@@ -15,7 +15,7 @@ package enum DescriptorChecks {
 
     /// Every rule that `descriptor` breaks, in the order of checking. An operation that is not emulated ends the list:
     /// nothing is known about its other bytes.
-    package static func allFailures(of descriptor: Descriptor, in context: CheckContext) -> [CheckFailure] {
+    public static func allFailures(of descriptor: Descriptor, in context: CheckContext) -> [CheckFailure] {
         var failures: [CheckFailure] = []
         visit(descriptor, context) { failure in
             failures.append(failure)

@@ -1,9 +1,9 @@
 import PCIe
 
 /// Decodes a completion record into named fields (DSA 3.0 §8.2).
-package enum CompletionRecordText {
+public enum CompletionRecordText {
     /// The fields of `record` that mean something for its status and, where it is known, the operation.
-    package static func fields(of record: CompletionRecord, for opcode: Opcode?) -> [FieldText] {
+    public static func fields(of record: CompletionRecord, for opcode: Opcode?) -> [FieldText] {
         let status = record.status
         var fields = [
             FieldText(

@@ -1,6 +1,6 @@
 extension CompletionStatus {
     /// What the status says, in a phrase (DSA 3.0 tables 5-6 and 5-7), or `nil` for a code without a meaning.
-    package var meaning: String? {
+    public var meaning: String? {
         switch self {
         case .none: "not complete: the device never writes this"
         case .success: "success"
@@ -36,7 +36,7 @@ extension CompletionStatus {
     }
 
     /// Whether a record of this status carries Fault Address and the access's direction in bit 7.
-    package var isPageFault: Bool {
+    public var isPageFault: Bool {
         switch self {
         case .pageFault, .pageRequestFailed, .batchListPageFault, .completionRecordPageFault, .readbackPageFault: true
         default: false

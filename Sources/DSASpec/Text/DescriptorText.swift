@@ -1,10 +1,10 @@
 import PCIe
 
 /// Decodes a descriptor into named fields (DSA 3.0 §8.1, §8.3).
-package enum DescriptorText {
+public enum DescriptorText {
     /// Every field of `descriptor`, by its operation's layout, in the order of its bytes. Bytes that the layout leaves
     /// out, and those of an opcode without a layout, appear only when they are not 0.
-    package static func fields(of descriptor: Descriptor) -> [FieldText] {
+    public static func fields(of descriptor: Descriptor) -> [FieldText] {
         let opcode = descriptor.opcode
         var fields = [
             FieldText("PASID", bytes: 0...3, value: hexadecimal(UInt64(descriptor.pasid.rawValue))),

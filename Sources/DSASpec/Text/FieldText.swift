@@ -1,15 +1,15 @@
 /// One field of a descriptor or completion record, for people: what `swqctl explain` prints as a line.
-package struct FieldText: Hashable, Sendable {
+public struct FieldText: Hashable, Sendable {
     /// The specification's name of the field.
-    package let name: String
+    public let name: String
     /// The field's bytes, from the start of the descriptor or record.
-    package let bytes: ClosedRange<Int>
+    public let bytes: ClosedRange<Int>
     /// The field's value, hexadecimal unless it is a count.
-    package let value: String
+    public let value: String
     /// What the value stands for; empty when the value says it all.
-    package let meaning: String
+    public let meaning: String
 
-    package init(_ name: String, bytes: ClosedRange<Int>, value: String, meaning: String = "") {
+    public init(_ name: String, bytes: ClosedRange<Int>, value: String, meaning: String = "") {
         self.name = name
         self.bytes = bytes
         self.value = value

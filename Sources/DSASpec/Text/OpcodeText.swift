@@ -1,7 +1,7 @@
 extension Opcode {
     /// The operation's name in the specification, or `nil` for an opcode that it does not define up to DSA 1.0 or that
     /// this reference has no layout of.
-    package var name: String? {
+    public var name: String? {
         switch self {
         case .noOp: "No-op"
         case .batch: "Batch"
@@ -28,7 +28,7 @@ extension Opcode {
 
 extension DescriptorFlags {
     /// The name of flag `bit` in a descriptor of `opcode` (DSA 3.0 table 8-3, §8.3), or `nil` where it has none.
-    package static func name(ofBit bit: Int, for opcode: Opcode) -> String? {
+    public static func name(ofBit bit: Int, for opcode: Opcode) -> String? {
         switch bit {
         case 0: "Fence"
         case 1: "Block On Fault"
@@ -66,7 +66,7 @@ extension DescriptorFlags {
     }
 
     /// The name of every flag that is set, from bit 0 up; a flag without a name is `bit N`.
-    package func names(for opcode: Opcode) -> [String] {
+    public func names(for opcode: Opcode) -> [String] {
         (0..<24).filter { rawValue >> UInt32($0) & 1 == 1 }.map { bit in
             Self.name(ofBit: bit, for: opcode) ?? "bit \(bit)"
         }

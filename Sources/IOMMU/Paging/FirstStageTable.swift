@@ -1,33 +1,33 @@
-package import PCIe
+public import PCIe
 
 /// The page table of a host process: what the host's kernel builds, and a first-stage PASID entry points to.
 ///
 /// Four levels, user pages, the lower canonical half of the linear addresses (bit 47 = 0). Owns its frames and gives
 /// them back when it ends; nothing may walk it then.
-package struct FirstStageTable: ~Copyable {
+public struct FirstStageTable: ~Copyable {
     /// The first address that cannot be mapped.
-    package static let addressEnd: UInt64 = 1 << 47
+    public static let addressEnd: UInt64 = 1 << 47
 
     private var table: PageTable
 
     /// `nil` when there is no frame.
-    package init?(memory: PhysicalMemory) {
+    public init?(memory: PhysicalMemory) {
         guard let table = PageTable(memory: memory, flags: FirstStageEntry.user) else { return nil }
         self.table = table
     }
 
     /// The root table.
-    package var root: HostPhysicalAddress { table.root }
+    public var root: HostPhysicalAddress { table.root }
 
     /// What a PASID entry for this table says.
-    package var translation: AddressSpaceTranslation { .firstStage(root: table.root, levels: .four) }
+    public var translation: AddressSpaceTranslation { .firstStage(root: table.root, levels: .four) }
 
     /// Maps `byteCount` bytes from `address` to those from `target`, of which the host alone knows whether they are
     /// memory or a device's.
     ///
     /// - Parameter byteCount: A multiple of 4096, as the addresses are.
     /// - Throws: ``MappingError``; nothing is mapped then.
-    package mutating func map(
+    public mutating func map(
         _ address: LinearAddress, to target: HostPhysicalAddress, byteCount: UInt64, writable: Bool
     ) throws(MappingError) {
         try table.map(
@@ -38,7 +38,7 @@ package struct FirstStageTable: ~Copyable {
     /// Leaves nothing mapped in `byteCount` bytes from `address`, mapped before or not. The caller invalidates.
     ///
     /// - Throws: ``MappingError``; everything is as it was then.
-    package mutating func unmap(_ address: LinearAddress, byteCount: UInt64) throws(MappingError) {
+    public mutating func unmap(_ address: LinearAddress, byteCount: UInt64) throws(MappingError) {
         try table.unmap(PageTable.range(from: address.rawValue, byteCount: byteCount, below: Self.addressEnd))
     }
 
@@ -46,7 +46,7 @@ package struct FirstStageTable: ~Copyable {
     /// it forbids.
     ///
     /// - Throws: ``MappingError``; everything is as it was then.
-    package mutating func protect(
+    public mutating func protect(
         _ address: LinearAddress, byteCount: UInt64, writable: Bool
     ) throws(MappingError) {
         try table.protect(

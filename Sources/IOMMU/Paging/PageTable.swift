@@ -1,7 +1,7 @@
 import PCIe
 
 /// Why a page table refuses a change. It is then as it was.
-package enum MappingError: Error, Equatable {
+public enum MappingError: Error, Equatable {
     /// An address or the length is no multiple of 4096, or the length is 0.
     case misaligned
     /// The range leaves what the table translates, or its target leaves the host's 52 bits.
@@ -15,7 +15,7 @@ package enum MappingError: Error, Equatable {
 }
 
 /// What an entry lets through.
-package enum PagePermission: UInt64, Sendable, BitwiseCopyable {
+public enum PagePermission: UInt64, Sendable, BitwiseCopyable {
     case readOnly = 0b01
     case writeOnly = 0b10
     case readWrite = 0b11

@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 /// Walks page tables in memory, as the IOMMU and the processors do (virtualization §6.2).
 ///
@@ -9,13 +9,13 @@ package import PCIe
 /// a write succeeds; both live in the entry's lowest byte, and only that byte is read and written again, without a bus
 /// lock. A guest processor that changes the same byte in that instant loses its change, which hardware would not let
 /// happen.
-package enum PageWalk {
+public enum PageWalk {
     /// Walks a first stage whose tables lie in host memory.
     ///
     /// - Parameters:
     ///   - root: The root table, page-aligned.
     ///   - writeProtect: Whether privileged writes heed R/W: WPE, and CR0.WP of a processor.
-    package static func firstStage(
+    public static func firstStage(
         in memory: PhysicalMemory, root: HostPhysicalAddress, levels: PagingLevels, address: LinearAddress,
         isWrite: Bool, isPrivileged: Bool, writeProtect: Bool = true
     ) -> Translation {
@@ -26,7 +26,7 @@ package enum PageWalk {
 
     /// Walks a guest's first stage, whose every pointer goes through the VM's second stage. What is permitted is what
     /// both permit (M-03).
-    package static func nested(
+    public static func nested(
         in memory: PhysicalMemory, firstStage: GuestPhysicalAddress, levels: PagingLevels,
         secondStage: HostPhysicalAddress, address: LinearAddress, isWrite: Bool, isPrivileged: Bool,
         writeProtect: Bool = true
@@ -37,7 +37,7 @@ package enum PageWalk {
     }
 
     /// Walks a second stage of four levels.
-    package static func secondStage(
+    public static func secondStage(
         in memory: PhysicalMemory, root: HostPhysicalAddress, address: GuestPhysicalAddress, isWrite: Bool
     ) -> Translation {
         guard address.rawValue < guestAddressEnd else {

@@ -46,26 +46,26 @@ enum PagingEntry {
 }
 
 /// An entry of a first-stage table at any level: the format of the processor's own page tables.
-package struct FirstStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+public struct FirstStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
     /// P, bit 0.
-    package static let present: UInt64 = 1 << 0
+    public static let present: UInt64 = 1 << 0
     /// R/W, bit 1.
-    package static let writable: UInt64 = 1 << 1
+    public static let writable: UInt64 = 1 << 1
     /// U/S, bit 2.
-    package static let user: UInt64 = 1 << 2
+    public static let user: UInt64 = 1 << 2
     /// A, bit 5: set by whoever walks through the entry.
-    package static let accessed: UInt64 = 1 << 5
+    public static let accessed: UInt64 = 1 << 5
     /// D, bit 6 of a page's entry: set by whoever writes to the page.
-    package static let dirty: UInt64 = 1 << 6
+    public static let dirty: UInt64 = 1 << 6
 
-    package let rawValue: UInt64
+    public let rawValue: UInt64
 
     @inline(__always)
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
-    package var isPresent: Bool { rawValue & Self.present != 0 }
+    public var isPresent: Bool { rawValue & Self.present != 0 }
 
     /// What a table at `shift` may not hold in a present entry. Bit 12 of a large page is its memory type (PAT).
     @inline(__always)
@@ -75,23 +75,23 @@ package struct FirstStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCo
 }
 
 /// An entry of a second-stage table at any level.
-package struct SecondStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+public struct SecondStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
     /// R, bit 0.
-    package static let readable: UInt64 = 1 << 0
+    public static let readable: UInt64 = 1 << 0
     /// W, bit 1.
-    package static let writable: UInt64 = 1 << 1
+    public static let writable: UInt64 = 1 << 1
     /// Bit 62.
     static let reserved: UInt64 = 1 << 62
 
-    package let rawValue: UInt64
+    public let rawValue: UInt64
 
     @inline(__always)
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
     /// An entry with neither R nor W maps nothing.
-    package var isPresent: Bool { rawValue & (Self.readable | Self.writable) != 0 }
+    public var isPresent: Bool { rawValue & (Self.readable | Self.writable) != 0 }
 
     /// What a table at `shift` may not hold in a present entry.
     @inline(__always)

@@ -1,29 +1,29 @@
-package import PCIe
+public import PCIe
 
 /// The second stage of a VM, from guest physical to host physical addresses: what the hypervisor builds, and every
 /// PASID entry of the VM points to.
 ///
 /// Four levels, 48-bit addresses. Owns its frames and gives them back when it ends; nothing may walk it then.
-package struct SecondStageTable: ~Copyable {
+public struct SecondStageTable: ~Copyable {
     /// The first address that cannot be mapped.
-    package static let addressEnd: UInt64 = PageWalk.guestAddressEnd
+    public static let addressEnd: UInt64 = PageWalk.guestAddressEnd
 
     private var table: PageTable
 
     /// `nil` when there is no frame.
-    package init?(memory: PhysicalMemory) {
+    public init?(memory: PhysicalMemory) {
         guard let table = PageTable(memory: memory, flags: 0) else { return nil }
         self.table = table
     }
 
     /// The root table.
-    package var root: HostPhysicalAddress { table.root }
+    public var root: HostPhysicalAddress { table.root }
 
     /// What a PASID entry for this table alone says.
-    package var translation: AddressSpaceTranslation { .secondStage(root: table.root) }
+    public var translation: AddressSpaceTranslation { .secondStage(root: table.root) }
 
     /// What a PASID entry says for a guest process whose page table is at `firstStage`, below this table.
-    package func nested(firstStage: GuestPhysicalAddress, levels: PagingLevels) -> AddressSpaceTranslation {
+    public func nested(firstStage: GuestPhysicalAddress, levels: PagingLevels) -> AddressSpaceTranslation {
         .nested(firstStage: firstStage, levels: levels, secondStage: table.root)
     }
 
@@ -32,7 +32,7 @@ package struct SecondStageTable: ~Copyable {
     ///
     /// - Parameter byteCount: A multiple of 4096, as the addresses are.
     /// - Throws: ``MappingError``; nothing is mapped then.
-    package mutating func map(
+    public mutating func map(
         _ address: GuestPhysicalAddress, to target: HostPhysicalAddress, byteCount: UInt64, permission: PagePermission
     ) throws(MappingError) {
         try table.map(
@@ -43,7 +43,7 @@ package struct SecondStageTable: ~Copyable {
     /// Leaves nothing mapped in `byteCount` bytes from `address`, mapped before or not. The caller invalidates.
     ///
     /// - Throws: ``MappingError``; everything is as it was then.
-    package mutating func unmap(_ address: GuestPhysicalAddress, byteCount: UInt64) throws(MappingError) {
+    public mutating func unmap(_ address: GuestPhysicalAddress, byteCount: UInt64) throws(MappingError) {
         try table.unmap(PageTable.range(from: address.rawValue, byteCount: byteCount, below: Self.addressEnd))
     }
 
@@ -51,7 +51,7 @@ package struct SecondStageTable: ~Copyable {
     /// something is forbidden.
     ///
     /// - Throws: ``MappingError``; everything is as it was then.
-    package mutating func protect(
+    public mutating func protect(
         _ address: GuestPhysicalAddress, byteCount: UInt64, permission: PagePermission
     ) throws(MappingError) {
         try table.protect(

@@ -1,47 +1,47 @@
-package import PCIe
+public import PCIe
 
 /// What a PASID entry permits beyond its translation (virtualization §6.1).
-package struct PASIDEntryOptions: OptionSet, Sendable, BitwiseCopyable {
-    package let rawValue: UInt8
+public struct PASIDEntryOptions: OptionSet, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
 
-    package init(rawValue: UInt8) {
+    public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
     /// SRE: privileged requests are taken. Without it they fault with 5DH, whatever the translation.
-    package static let supervisorRequests = Self(rawValue: 1 << 0)
+    public static let supervisorRequests = Self(rawValue: 1 << 0)
     /// WPE: privileged writes heed the write permission of the first stage, as CR0.WP has it for the processor.
-    package static let writeProtect = Self(rawValue: 1 << 1)
+    public static let writeProtect = Self(rawValue: 1 << 1)
     /// FPD: faults of this PASID are not recorded. They block all the same (M-06).
-    package static let suppressFaultRecords = Self(rawValue: 1 << 2)
+    public static let suppressFaultRecords = Self(rawValue: 1 << 2)
 }
 
 /// An entry of a PASID table, 64 bytes: how one (requester, PASID) is translated (virtualization §6.1).
-package struct PASIDTableEntry: Sendable, BitwiseCopyable {
-    package static let byteCount: UInt64 = 64
+public struct PASIDTableEntry: Sendable, BitwiseCopyable {
+    public static let byteCount: UInt64 = 64
 
     /// PGTT, bits 8:6. Open: a table holds any value.
-    package struct TranslationType: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
-        package let rawValue: UInt8
+    public struct TranslationType: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+        public let rawValue: UInt8
 
-        package init(rawValue: UInt8) {
+        public init(rawValue: UInt8) {
             self.rawValue = rawValue
         }
 
-        package static let firstStage = Self(rawValue: 1)
-        package static let secondStage = Self(rawValue: 2)
-        package static let nested = Self(rawValue: 3)
-        package static let passThrough = Self(rawValue: 4)
+        public static let firstStage = Self(rawValue: 1)
+        public static let secondStage = Self(rawValue: 2)
+        public static let nested = Self(rawValue: 3)
+        public static let passThrough = Self(rawValue: 4)
     }
 
-    package var words: InlineArray<8, UInt64>
+    public var words: InlineArray<8, UInt64>
 
-    package init(words: InlineArray<8, UInt64>) {
+    public init(words: InlineArray<8, UInt64>) {
         self.words = words
     }
 
     /// A present entry.
-    package init(_ translation: AddressSpaceTranslation, domain: DomainID, options: PASIDEntryOptions) {
+    public init(_ translation: AddressSpaceTranslation, domain: DomainID, options: PASIDEntryOptions) {
         /// AW = 2: a second stage of four levels, 48 bits.
         let addressWidth: UInt64 = 2 << 2
         words = InlineArray(repeating: 0)
@@ -88,31 +88,31 @@ package struct PASIDTableEntry: Sendable, BitwiseCopyable {
 
 extension PASIDTableEntry {
     /// P, bit 0.
-    package var isPresent: Bool { words[0] & EntryBits.present != 0 }
+    public var isPresent: Bool { words[0] & EntryBits.present != 0 }
 
     /// FPD, bit 1.
-    package var isFaultProcessingDisabled: Bool { words[0] & EntryBits.faultProcessingDisable != 0 }
+    public var isFaultProcessingDisabled: Bool { words[0] & EntryBits.faultProcessingDisable != 0 }
 
     /// AW, bits 4:2, the width of the second stage's input: 2 is 48 bits, the only one here.
-    package var addressWidth: UInt8 { UInt8(truncatingIfNeeded: words[0] >> 2 & 7) }
+    public var addressWidth: UInt8 { UInt8(truncatingIfNeeded: words[0] >> 2 & 7) }
 
     /// PGTT, bits 8:6.
-    package var translationType: TranslationType {
+    public var translationType: TranslationType {
         TranslationType(rawValue: UInt8(truncatingIfNeeded: words[0] >> 6 & 7))
     }
 
     /// SSPTPTR, bits 63:12.
-    package var secondStageRoot: HostPhysicalAddress { HostPhysicalAddress(rawValue: words[0] & EntryBits.pointer) }
+    public var secondStageRoot: HostPhysicalAddress { HostPhysicalAddress(rawValue: words[0] & EntryBits.pointer) }
 
     /// DID, bits 79:64.
-    package var domain: DomainID { DomainID(rawValue: UInt16(truncatingIfNeeded: words[1])) }
+    public var domain: DomainID { DomainID(rawValue: UInt16(truncatingIfNeeded: words[1])) }
 
     /// SRE, bit 128.
-    package var takesSupervisorRequests: Bool { words[2] & 1 << 0 != 0 }
+    public var takesSupervisorRequests: Bool { words[2] & 1 << 0 != 0 }
 
     /// FSPM, bits 131:130: 0 is 4 levels, 1 is 5 levels, `nil` is neither.
     @inline(__always)
-    package var firstStageLevels: PagingLevels? {
+    public var firstStageLevels: PagingLevels? {
         switch words[2] >> 2 & 3 {
         case 0: .four
         case 1: .five
@@ -121,17 +121,17 @@ extension PASIDTableEntry {
     }
 
     /// WPE, bit 132.
-    package var isWriteProtectEnabled: Bool { words[2] & 1 << 4 != 0 }
+    public var isWriteProtectEnabled: Bool { words[2] & 1 << 4 != 0 }
 
     /// FSPTPTR, bits 191:140: a GPA when nested, else a host physical address.
-    package var firstStageRoot: UInt64 { words[2] & ~0xFFF }
+    public var firstStageRoot: UInt64 { words[2] & ~0xFFF }
 
     /// Bits that are reserved, or belong to what this unit does not offer: second-stage accessed and dirty flags
     /// (bit 9), memory types (89, 90, 127:96), extended accessed flag (135). The snoop bits 87 and 88 are allowed:
     /// memory is coherent here whatever they say. A first-stage pointer above the host width is reserved unless it is
     /// a GPA, which the walk checks against the guest's width.
     @inline(__always)
-    package var hasReservedBits: Bool {
+    public var hasReservedBits: Bool {
         let highPointerBits = translationType == .nested ? 0 : EntryBits.aboveHostWidth
         return words[0] & (EntryBits.aboveHostWidth | 0xE20) | words[1] & ~0x0180_FFFF
             | words[2] & (highPointerBits | 0xF82) | words[3] | words[4] | words[5] | words[6] | words[7] != 0
@@ -139,7 +139,7 @@ extension PASIDTableEntry {
 
     /// What the entry's type and pointers say, or `nil` when PGTT, AW or FSPM names nothing this unit has.
     @inline(__always)
-    package var translation: AddressSpaceTranslation? {
+    public var translation: AddressSpaceTranslation? {
         switch translationType {
         case .firstStage:
             guard let levels = firstStageLevels else { return nil }

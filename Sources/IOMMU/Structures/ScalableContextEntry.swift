@@ -1,20 +1,20 @@
-package import PCIe
+public import PCIe
 
 /// A scalable-mode context entry, 32 bytes: one requester's PASID directory (virtualization §6.1).
-package struct ScalableContextEntry: Sendable, BitwiseCopyable {
-    package static let byteCount: UInt64 = 32
+public struct ScalableContextEntry: Sendable, BitwiseCopyable {
+    public static let byteCount: UInt64 = 32
 
     /// The size of a directory for all 20 bits of a PASID: PDTS = 7.
     static let directoryByteCount: UInt64 = 8 << (7 + 7)
 
-    package var words: InlineArray<4, UInt64>
+    public var words: InlineArray<4, UInt64>
 
-    package init(words: InlineArray<4, UInt64>) {
+    public init(words: InlineArray<4, UInt64>) {
         self.words = words
     }
 
     /// A present entry with PASIDE, PDTS = 7 (all 20 bits of a PASID) and RID_PASID 0. `directory` is page-aligned.
-    package init(directory: HostPhysicalAddress) {
+    public init(directory: HostPhysicalAddress) {
         let directorySize: UInt64 = 7
         words = [directory.rawValue & EntryBits.pointer | directorySize << 9 | 1 << 3 | EntryBits.present, 0, 0, 0]
     }
@@ -29,30 +29,30 @@ package struct ScalableContextEntry: Sendable, BitwiseCopyable {
     }
 
     /// P, bit 0.
-    package var isPresent: Bool { words[0] & EntryBits.present != 0 }
+    public var isPresent: Bool { words[0] & EntryBits.present != 0 }
 
     /// FPD, bit 1.
-    package var isFaultProcessingDisabled: Bool { words[0] & EntryBits.faultProcessingDisable != 0 }
+    public var isFaultProcessingDisabled: Bool { words[0] & EntryBits.faultProcessingDisable != 0 }
 
     /// PASIDE, bit 3: whether requests with PASID are taken.
-    package var isPASIDEnabled: Bool { words[0] & 1 << 3 != 0 }
+    public var isPASIDEnabled: Bool { words[0] & 1 << 3 != 0 }
 
     /// PDTS, bits 11:9, as the number of PASIDs it covers: 64 tables' worth for each of 2^(PDTS + 7) directory entries.
     @inline(__always)
-    package var pasidCount: UInt32 { 64 << (UInt32(truncatingIfNeeded: words[0] >> 9 & 7) + 7) }
+    public var pasidCount: UInt32 { 64 << (UInt32(truncatingIfNeeded: words[0] >> 9 & 7) + 7) }
 
     /// PASIDDIRPTR, bits 63:12.
-    package var directory: HostPhysicalAddress { HostPhysicalAddress(rawValue: words[0] & EntryBits.pointer) }
+    public var directory: HostPhysicalAddress { HostPhysicalAddress(rawValue: words[0] & EntryBits.pointer) }
 
     /// RID_PASID, bits 83:64: the PASID of requests without one.
-    package var requesterPASID: HostPASID { HostPASID(truncating: UInt32(truncatingIfNeeded: words[1])) }
+    public var requesterPASID: HostPASID { HostPASID(truncating: UInt32(truncatingIfNeeded: words[1])) }
 
     /// RID_PRIV, bit 84: the privilege of requests without PASID.
-    package var isRequesterPrivileged: Bool { words[1] & 1 << 20 != 0 }
+    public var isRequesterPrivileged: Bool { words[1] & 1 << 20 != 0 }
 
     /// Bits 8:5, 255:85, those above the host address width, and, as this unit has neither ATS nor PRI, DTE and PRE.
     @inline(__always)
-    package var hasReservedBits: Bool {
+    public var hasReservedBits: Bool {
         words[0] & (EntryBits.aboveHostWidth | 0x1F4) | words[1] & ~0x1F_FFFF | words[2] | words[3] != 0
     }
 

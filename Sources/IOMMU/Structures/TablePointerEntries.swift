@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 /// What the entries of root table, context table, PASID directory and PASID table have in common (virtualization §6.1).
 enum EntryBits {
@@ -13,27 +13,27 @@ enum EntryBits {
 
 /// Half of a root entry, 8 bytes: the context table of devices 0-15 (lower half) or 16-31 (upper half) of one bus
 /// (virtualization §6.1).
-package struct RootEntryHalf: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt64
+public struct RootEntryHalf: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt64
 
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
     /// A present half. `contextTable` is page-aligned.
-    package init(contextTable: HostPhysicalAddress) {
+    public init(contextTable: HostPhysicalAddress) {
         rawValue = contextTable.rawValue & EntryBits.pointer | EntryBits.present
     }
 
     /// LP or UP, bit 0.
-    package var isPresent: Bool { rawValue & EntryBits.present != 0 }
+    public var isPresent: Bool { rawValue & EntryBits.present != 0 }
 
     /// Bits 11:1, and those above the host address width.
     @inline(__always)
-    package var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFE) != 0 }
+    public var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFE) != 0 }
 
     /// LCTP or UCTP, bits 63:12.
-    package var contextTable: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & EntryBits.pointer) }
+    public var contextTable: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & EntryBits.pointer) }
 
     /// Where `requester`'s half lies in the root table at `rootTable`.
     static func location(in rootTable: HostPhysicalAddress, of requester: RequesterID) -> HostPhysicalAddress {
@@ -42,30 +42,30 @@ package struct RootEntryHalf: RawRepresentable, Equatable, Sendable, BitwiseCopy
 }
 
 /// An entry of a PASID directory, 8 bytes: the table of 64 PASIDs (virtualization §6.1).
-package struct PASIDDirectoryEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt64
+public struct PASIDDirectoryEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt64
 
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
     /// A present entry. `table` is page-aligned.
-    package init(table: HostPhysicalAddress) {
+    public init(table: HostPhysicalAddress) {
         rawValue = table.rawValue & EntryBits.pointer | EntryBits.present
     }
 
     /// P, bit 0.
-    package var isPresent: Bool { rawValue & EntryBits.present != 0 }
+    public var isPresent: Bool { rawValue & EntryBits.present != 0 }
 
     /// FPD, bit 1.
-    package var isFaultProcessingDisabled: Bool { rawValue & EntryBits.faultProcessingDisable != 0 }
+    public var isFaultProcessingDisabled: Bool { rawValue & EntryBits.faultProcessingDisable != 0 }
 
     /// Bits 11:2, and those above the host address width.
     @inline(__always)
-    package var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFC) != 0 }
+    public var hasReservedBits: Bool { rawValue & (EntryBits.aboveHostWidth | 0xFFC) != 0 }
 
     /// SMPTBLPTR, bits 63:12.
-    package var table: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & EntryBits.pointer) }
+    public var table: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & EntryBits.pointer) }
 
     /// Where the entry of `pasid` lies in `directory`: index PASID[19:6].
     static func location(in directory: HostPhysicalAddress, of pasid: HostPASID) -> HostPhysicalAddress {

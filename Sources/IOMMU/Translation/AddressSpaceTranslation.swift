@@ -1,8 +1,8 @@
-package import PCIe
+public import PCIe
 
 /// How the addresses of one (requester, PASID) are translated: the meaning of a PASID entry's PGTT and pointers
 /// (virtualization §6.1).
-package enum AddressSpaceTranslation: Equatable, Sendable, BitwiseCopyable {
+public enum AddressSpaceTranslation: Equatable, Sendable, BitwiseCopyable {
     /// The page table of a host process. `root` is page-aligned.
     case firstStage(root: HostPhysicalAddress, levels: PagingLevels)
     /// The page table of a guest process, whose every pointer is a GPA, below the VM's second stage.
@@ -14,7 +14,7 @@ package enum AddressSpaceTranslation: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// How many levels a first-stage page table has.
-package enum PagingLevels: UInt8, Hashable, Sendable, BitwiseCopyable {
+public enum PagingLevels: UInt8, Hashable, Sendable, BitwiseCopyable {
     /// 48-bit linear addresses.
     case four = 4
     /// 57-bit linear addresses.
@@ -26,7 +26,7 @@ package enum PagingLevels: UInt8, Hashable, Sendable, BitwiseCopyable {
 
     /// Whether all bits above the translated ones repeat the highest of these.
     @inline(__always)
-    package func isCanonical(_ address: LinearAddress) -> Bool {
+    public func isCanonical(_ address: LinearAddress) -> Bool {
         let unused: Int64 = self == .four ? 16 : 7
         let signed = Int64(bitPattern: address.rawValue)
         return (signed &<< unused) &>> unused == signed
@@ -34,11 +34,11 @@ package enum PagingLevels: UInt8, Hashable, Sendable, BitwiseCopyable {
 }
 
 /// A domain ID: what second-stage translations are cached under. 16 bits (virtualization §6.1).
-package struct DomainID: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt16
+public struct DomainID: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt16
 
     @inlinable
-    package init(rawValue: UInt16) {
+    public init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
 }

@@ -1,85 +1,85 @@
 /// A fault reason of VT-d scalable mode (virtualization §6.3). Open: a fault record holds any byte.
 ///
 /// Codes that §6.3 leaves open (44H-48H, 5DH, 70H-77H, 80H, 81H) are those that Linux prints by name and QEMU raises.
-package struct FaultReason: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt8
+public struct FaultReason: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
 
     @inlinable
-    package init(rawValue: UInt8) {
+    public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
     // MARK: Root table
 
-    package static let rootEntryAccess = Self(rawValue: 0x38)
-    package static let rootEntryNotPresent = Self(rawValue: 0x39)
-    package static let rootEntryReserved = Self(rawValue: 0x3A)
+    public static let rootEntryAccess = Self(rawValue: 0x38)
+    public static let rootEntryNotPresent = Self(rawValue: 0x39)
+    public static let rootEntryReserved = Self(rawValue: 0x3A)
 
     // MARK: Context table
 
-    package static let contextEntryAccess = Self(rawValue: 0x40)
-    package static let contextEntryNotPresent = Self(rawValue: 0x41)
-    package static let contextEntryReserved = Self(rawValue: 0x42)
+    public static let contextEntryAccess = Self(rawValue: 0x40)
+    public static let contextEntryNotPresent = Self(rawValue: 0x41)
+    public static let contextEntryReserved = Self(rawValue: 0x42)
     /// A request with PASID where PASIDE is 0.
-    package static let pasidNotEnabled = Self(rawValue: 0x45)
+    public static let pasidNotEnabled = Self(rawValue: 0x45)
     /// A PASID that the directory's size (PDTS) does not cover.
-    package static let pasidBeyondDirectory = Self(rawValue: 0x46)
+    public static let pasidBeyondDirectory = Self(rawValue: 0x46)
     /// RID_PASID that the directory's size does not cover.
-    package static let requesterPASIDBeyondDirectory = Self(rawValue: 0x48)
+    public static let requesterPASIDBeyondDirectory = Self(rawValue: 0x48)
 
     // MARK: PASID directory and table
 
-    package static let pasidDirectoryAccess = Self(rawValue: 0x50)
-    package static let pasidDirectoryEntryNotPresent = Self(rawValue: 0x51)
-    package static let pasidDirectoryEntryReserved = Self(rawValue: 0x52)
-    package static let pasidTableAccess = Self(rawValue: 0x58)
-    package static let pasidEntryNotPresent = Self(rawValue: 0x59)
-    package static let pasidEntryReserved = Self(rawValue: 0x5A)
+    public static let pasidDirectoryAccess = Self(rawValue: 0x50)
+    public static let pasidDirectoryEntryNotPresent = Self(rawValue: 0x51)
+    public static let pasidDirectoryEntryReserved = Self(rawValue: 0x52)
+    public static let pasidTableAccess = Self(rawValue: 0x58)
+    public static let pasidEntryNotPresent = Self(rawValue: 0x59)
+    public static let pasidEntryReserved = Self(rawValue: 0x5A)
     /// AW, PGTT or first-stage paging mode names nothing this unit has.
-    package static let pasidEntryInvalid = Self(rawValue: 0x5B)
+    public static let pasidEntryInvalid = Self(rawValue: 0x5B)
     /// A privileged request where supervisor request enable (SRE) is 0.
-    package static let supervisorRequestNotEnabled = Self(rawValue: 0x5D)
+    public static let supervisorRequestNotEnabled = Self(rawValue: 0x5D)
 
     // MARK: First stage
 
-    package static let firstStageAccess = Self(rawValue: 0x70)
-    package static let firstStageNotPresent = Self(rawValue: 0x71)
-    package static let firstStageReserved = Self(rawValue: 0x72)
-    package static let firstStageRootAccess = Self(rawValue: 0x73)
+    public static let firstStageAccess = Self(rawValue: 0x70)
+    public static let firstStageNotPresent = Self(rawValue: 0x71)
+    public static let firstStageReserved = Self(rawValue: 0x72)
+    public static let firstStageRootAccess = Self(rawValue: 0x73)
     /// A first-stage table pointer above the guest address width (nested).
-    package static let firstStageTableBeyondGuestWidth = Self(rawValue: 0x74)
+    public static let firstStageTableBeyondGuestWidth = Self(rawValue: 0x74)
     /// The second stage denies reading the first-stage root table (nested).
-    package static let firstStageRootReadDenied = Self(rawValue: 0x75)
+    public static let firstStageRootReadDenied = Self(rawValue: 0x75)
     /// The second stage denies reading another first-stage table (nested).
-    package static let firstStageTableReadDenied = Self(rawValue: 0x76)
+    public static let firstStageTableReadDenied = Self(rawValue: 0x76)
     /// The second stage denies writing a first-stage table whose accessed or dirty flag must be set (nested).
-    package static let firstStageTableWriteDenied = Self(rawValue: 0x77)
+    public static let firstStageTableWriteDenied = Self(rawValue: 0x77)
 
     // MARK: Second stage
 
-    package static let secondStageAccess = Self(rawValue: 0x78)
-    package static let secondStageNotPresent = Self(rawValue: 0x79)
-    package static let secondStageReserved = Self(rawValue: 0x7A)
-    package static let secondStageRootAccess = Self(rawValue: 0x7B)
+    public static let secondStageAccess = Self(rawValue: 0x78)
+    public static let secondStageNotPresent = Self(rawValue: 0x79)
+    public static let secondStageReserved = Self(rawValue: 0x7A)
+    public static let secondStageRootAccess = Self(rawValue: 0x7B)
 
     // MARK: Any stage
 
-    package static let nonCanonicalAddress = Self(rawValue: 0x80)
+    public static let nonCanonicalAddress = Self(rawValue: 0x80)
     /// A user request to a supervisor page.
-    package static let userRequestDenied = Self(rawValue: 0x81)
+    public static let userRequestDenied = Self(rawValue: 0x81)
     /// The input of a pass-through translation is above the host address width.
-    package static let beyondHostWidth = Self(rawValue: 0x83)
+    public static let beyondHostWidth = Self(rawValue: 0x83)
     /// The input of the second stage is above the guest address width.
-    package static let beyondGuestWidth = Self(rawValue: 0x84)
-    package static let writeDenied = Self(rawValue: 0x85)
-    package static let readDenied = Self(rawValue: 0x86)
-    package static let outputInInterruptRange = Self(rawValue: 0x87)
+    public static let beyondGuestWidth = Self(rawValue: 0x84)
+    public static let writeDenied = Self(rawValue: 0x85)
+    public static let readDenied = Self(rawValue: 0x86)
+    public static let outputInInterruptRange = Self(rawValue: 0x87)
 }
 
 extension FaultReason {
     /// Not present, or not permitted, in the first or the second stage: mapping the page or widening its permission
     /// repairs it.
-    package var isPageFault: Bool {
+    public var isPageFault: Bool {
         switch self {
         case .firstStageNotPresent, .firstStageRootReadDenied, .firstStageTableReadDenied, .firstStageTableWriteDenied,
             .secondStageNotPresent, .userRequestDenied, .writeDenied, .readDenied:
@@ -91,7 +91,7 @@ extension FaultReason {
 
     /// Whether fault processing disable (FPD) suppresses the record. Faults found before any FPD could be read, and
     /// failed accesses to the tables that hold it, are always recorded (§6.3).
-    package var isQualified: Bool {
+    public var isQualified: Bool {
         switch self {
         case .rootEntryAccess, .rootEntryNotPresent, .rootEntryReserved, .contextEntryAccess, .pasidDirectoryAccess,
             .pasidTableAccess:
@@ -105,7 +105,7 @@ extension FaultReason {
 extension FaultReason {
     /// Whether the second stage denied the access, so that a processor leaves non-root mode with an EPT violation: 78H
     /// to 7BH, 83H to 86H, and a first-stage table that the second stage withholds.
-    package var isSecondStage: Bool {
+    public var isSecondStage: Bool {
         switch self {
         case .secondStageAccess, .secondStageNotPresent, .secondStageReserved, .secondStageRootAccess, .beyondHostWidth,
             .beyondGuestWidth, .writeDenied, .readDenied, .firstStageRootReadDenied, .firstStageTableReadDenied,

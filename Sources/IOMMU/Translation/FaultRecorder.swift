@@ -1,16 +1,16 @@
-package import PCIe
+public import PCIe
 
 /// One recorded fault: the fields of a fault recording register (virtualization §6.3).
-package struct FaultRecord: Equatable, Sendable, BitwiseCopyable {
-    package let requester: RequesterID
+public struct FaultRecord: Equatable, Sendable, BitwiseCopyable {
+    public let requester: RequesterID
     /// `nil` for a request without PASID.
-    package let pasid: HostPASID?
-    package let address: LinearAddress
-    package let reason: FaultReason
-    package let isWrite: Bool
-    package let isPrivileged: Bool
+    public let pasid: HostPASID?
+    public let address: LinearAddress
+    public let reason: FaultReason
+    public let isWrite: Bool
+    public let isPrivileged: Bool
 
-    package init(_ request: TranslationRequest, reason: FaultReason) {
+    public init(_ request: TranslationRequest, reason: FaultReason) {
         requester = request.requester
         pasid = request.pasid
         address = request.address
@@ -24,14 +24,14 @@ package struct FaultRecord: Equatable, Sendable, BitwiseCopyable {
 ///
 /// Bounded: the newest record replaces the oldest, so that a hostile guest cannot hide its last fault behind earlier
 /// ones and costs no memory.
-package struct FaultRecorder: Sendable {
+public struct FaultRecorder: Sendable {
     /// How many records are kept.
-    package static let capacity = 64
+    public static let capacity = 64
 
     private var ring: [FaultRecord] = []
 
     /// Faults recorded since the start, those no longer kept included.
-    package private(set) var totalCount: UInt64 = 0
+    public private(set) var totalCount: UInt64 = 0
 
     init() {
         ring.reserveCapacity(Self.capacity)
@@ -47,14 +47,14 @@ package struct FaultRecorder: Sendable {
     }
 
     /// The kept records, oldest first.
-    package var records: [FaultRecord] {
+    public var records: [FaultRecord] {
         guard ring.count == Self.capacity else { return ring }
         let oldest = Int(totalCount % UInt64(Self.capacity))
         return Array(ring[oldest...] + ring[..<oldest])
     }
 
     /// The newest record.
-    package var last: FaultRecord? {
+    public var last: FaultRecord? {
         guard totalCount > 0 else { return nil }
         return ring[Int((totalCount - 1) % UInt64(Self.capacity))]
     }

@@ -1,7 +1,7 @@
-package import PCIe
+public import PCIe
 
 /// What software asks the IOMMU to forget: the granularities of the invalidation queue (virtualization §6.6).
-package enum Invalidation: Equatable, Sendable {
+public enum Invalidation: Equatable, Sendable {
     /// Type 1: what is cached of one requester's context entry.
     case contextCache(RequesterID)
     /// Type 7, PASID-selective: what is cached of one PASID entry.
@@ -19,7 +19,7 @@ package enum Invalidation: Equatable, Sendable {
 extension Invalidation {
     /// What must follow the clearing of `entry`, in order (§6.6 steps 2 and 3). The device TLB's turn, step 4, comes
     /// with ATS.
-    package static func afterClearing(_ entry: PASIDTableEntry, of pasid: HostPASID) -> InlineArray<2, Invalidation> {
+    public static func afterClearing(_ entry: PASIDTableEntry, of pasid: HostPASID) -> InlineArray<2, Invalidation> {
         let isTaggedByPASID: Bool =
             switch entry.translationType {
             case .firstStage, .passThrough: true

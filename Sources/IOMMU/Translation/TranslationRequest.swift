@@ -1,17 +1,17 @@
-package import PCIe
+public import PCIe
 
 /// One memory request of a device, as it reaches the IOMMU (virtualization §6.2).
-package struct TranslationRequest: Sendable, BitwiseCopyable {
-    package var requester: RequesterID
+public struct TranslationRequest: Sendable, BitwiseCopyable {
+    public var requester: RequesterID
     /// `nil` is a request without PASID; the context entry's RID_PASID stands in for it.
-    package var pasid: HostPASID?
-    package var address: LinearAddress
-    package var isWrite: Bool
+    public var pasid: HostPASID?
+    public var address: LinearAddress
+    public var isWrite: Bool
     /// Privilege of the PASID prefix (PR). Without PASID the context entry's RID_PRIV counts instead.
-    package var isPrivileged: Bool
+    public var isPrivileged: Bool
 
     @inlinable
-    package init(
+    public init(
         requester: RequesterID, pasid: HostPASID?, address: LinearAddress, isWrite: Bool, isPrivileged: Bool
     ) {
         self.requester = requester
@@ -23,7 +23,7 @@ package struct TranslationRequest: Sendable, BitwiseCopyable {
 }
 
 /// The answer to one address: where it lies, or why the access is blocked.
-package enum Translation: Equatable, Sendable, BitwiseCopyable {
+public enum Translation: Equatable, Sendable, BitwiseCopyable {
     /// `remaining` is the count of bytes from the address to the end of the translated page (4 KiB, 2 MiB or 1 GiB; of
     /// a nested translation, the smaller of the two stages' pages). The address may be a device's: who uses it finds
     /// out that it is not memory.
@@ -32,7 +32,7 @@ package enum Translation: Equatable, Sendable, BitwiseCopyable {
 
     /// The fault with `reason`.
     @inlinable @inline(__always)
-    package static func fault(_ reason: FaultReason) -> Self { .fault(TranslationFault(reason: reason)) }
+    public static func fault(_ reason: FaultReason) -> Self { .fault(TranslationFault(reason: reason)) }
 
     /// The fault with `reason` that the second stage raised on `address`.
     @inline(__always)
@@ -55,20 +55,20 @@ package enum Translation: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// Why an access was blocked.
-package struct TranslationFault: Equatable, Sendable, BitwiseCopyable {
-    package let reason: FaultReason
+public struct TranslationFault: Equatable, Sendable, BitwiseCopyable {
+    public let reason: FaultReason
 
     /// The GPA that the second stage did not let pass, or `nil` when the fault is of no second stage: of the first
     /// stage, the request or the IOMMU's tables. A processor takes an EPT violation with this address.
-    package let secondStageAddress: GuestPhysicalAddress?
+    public let secondStageAddress: GuestPhysicalAddress?
 
     @inlinable
-    package init(reason: FaultReason, secondStageAddress: GuestPhysicalAddress? = nil) {
+    public init(reason: FaultReason, secondStageAddress: GuestPhysicalAddress? = nil) {
         self.reason = reason
         self.secondStageAddress = secondStageAddress
     }
 
     /// Whether software could make the access succeed by mapping the page or widening its permission: what a device
     /// reports as a page fault. Everything else is an error of the tables or of the request.
-    @inlinable package var isPageFault: Bool { reason.isPageFault }
+    @inlinable public var isPageFault: Bool { reason.isPageFault }
 }

@@ -1,9 +1,9 @@
-package import DSASpec
-package import PCIe
+public import DSASpec
+public import PCIe
 
 /// What lies at a range of addresses of a process or a VM.
-package struct AddressMapping: Hashable, Sendable {
-    package enum Content: Hashable, Sendable {
+public struct AddressMapping: Hashable, Sendable {
+    public enum Content: Hashable, Sendable {
         /// Memory from this host physical address on.
         case memory(HostPhysicalAddress)
         /// One page: a portal of the device with this index.
@@ -11,18 +11,18 @@ package struct AddressMapping: Hashable, Sendable {
     }
 
     /// A multiple of 4096.
-    package let start: UInt64
+    public let start: UInt64
     /// A multiple of 4096, at least one page.
-    package let byteCount: UInt64
-    package let content: Content
+    public let byteCount: UInt64
+    public let content: Content
     /// The lender refuses stores: a memfd that is not open for writing.
-    package let isReadOnly: Bool
+    public let isReadOnly: Bool
 
-    package var end: UInt64 { start + byteCount }
+    public var end: UInt64 { start + byteCount }
 }
 
 /// Why a range cannot be mapped or found.
-package enum AddressMapError: Error, Hashable, Sendable {
+public enum AddressMapError: Error, Hashable, Sendable {
     /// The address or the length is no multiple of 4096, or the length is 0.
     case notPageAligned
     /// The range leaves the address space.
@@ -41,23 +41,23 @@ package enum AddressMapError: Error, Hashable, Sendable {
 
 /// The ranges of one address space, ordered by address. It decides where things lie; the page tables say the same to
 /// the hardware.
-package struct AddressMap: Sendable {
+public struct AddressMap: Sendable {
     /// Where addresses chosen by the map begin: 0 stays unmapped, as a null pointer should fault.
     private let floor: UInt64
     /// The first address beyond the space.
     private let limit: UInt64
-    package private(set) var mappings: [AddressMapping] = []
+    public private(set) var mappings: [AddressMapping] = []
 
     /// - Parameters:
     ///   - floor: The lowest address that the map chooses by itself.
     ///   - limit: The first address beyond the space.
-    package init(floor: UInt64, limit: UInt64) {
+    public init(floor: UInt64, limit: UInt64) {
         self.floor = floor
         self.limit = limit
     }
 
     /// Where a range of `byteCount` bytes goes: `wanted`, or the lowest gap, aligned to 2 MiB when it is as long.
-    package func place(byteCount: UInt64, at wanted: UInt64?) throws(AddressMapError) -> UInt64 {
+    public func place(byteCount: UInt64, at wanted: UInt64?) throws(AddressMapError) -> UInt64 {
         guard byteCount > 0, byteCount % pageByteCount == 0 else { throw .notPageAligned }
         guard byteCount <= limit else { throw wanted == nil ? .noSpace : .outOfRange }
         if let wanted {
@@ -79,20 +79,20 @@ package struct AddressMap: Sendable {
     }
 
     /// Adds a mapping whose range ``place(byteCount:at:)`` returned.
-    package mutating func insert(_ mapping: AddressMapping) {
+    public mutating func insert(_ mapping: AddressMapping) {
         precondition(!isOccupied(from: mapping.start, to: mapping.end), "mappings never overlap")
         mappings.insert(mapping, at: firstIndex(endingAfter: mapping.start))
     }
 
     /// Takes out the mapping that begins at `start`.
-    package mutating func remove(startingAt start: UInt64) throws(AddressMapError) -> AddressMapping {
+    public mutating func remove(startingAt start: UInt64) throws(AddressMapError) -> AddressMapping {
         let index = firstIndex(endingAfter: start)
         guard index < mappings.count, mappings[index].start == start else { throw .notMapped }
         return mappings.remove(at: index)
     }
 
     /// The mapping that holds all of the range, or an error that says why there is none.
-    package func mapping(containing start: UInt64, byteCount: UInt64) throws(AddressMapError) -> AddressMapping {
+    public func mapping(containing start: UInt64, byteCount: UInt64) throws(AddressMapError) -> AddressMapping {
         let index = firstIndex(endingAfter: start)
         guard index < mappings.count, mappings[index].start <= start, byteCount <= mappings[index].end - start else {
             throw .notMapped

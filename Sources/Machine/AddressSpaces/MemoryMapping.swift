@@ -1,9 +1,9 @@
-package import DSASpec
+public import DSASpec
 internal import IOMMU
-package import PCIe
+public import PCIe
 
 /// What the processor and devices may do with a page.
-package enum MemoryAccess: UInt8, Sendable {
+public enum MemoryAccess: UInt8, Sendable {
     case none
     case readOnly
     case readWrite
@@ -11,7 +11,7 @@ package enum MemoryAccess: UInt8, Sendable {
 
 extension Machine {
     /// Maps memory that was added to ``memory`` into an address space, at `wanted` or where there is room.
-    package mutating func mapMemory(
+    public mutating func mapMemory(
         _ region: HostPhysicalAddress, byteCount: UInt64, isReadOnly: Bool, at wanted: UInt64?, in space: AddressSpaceIndex
     ) throws(MachineError) -> UInt64 {
         try insert(.memory(region), byteCount: byteCount, isReadOnly: isReadOnly, at: wanted, in: space, page: region)
@@ -19,7 +19,7 @@ extension Machine {
 
     /// Maps a portal's page into an address space. Accesses by the processor reach the device; a device that reads or
     /// writes there finds no memory.
-    package mutating func mapPortal(
+    public mutating func mapPortal(
         _ portal: Portal, ofDevice device: Int, at wanted: UInt64?, in space: AddressSpaceIndex
     ) throws(MachineError) -> UInt64 {
         guard devices.contains(device) else { throw .unknownDevice(device) }
@@ -52,7 +52,7 @@ extension Machine {
 
     /// Takes the mapping that begins at `start` out of an address space. A window on a thread may still use the pages
     /// until ``whenWindowsReturn(token:)`` answers.
-    package mutating func unmap(
+    public mutating func unmap(
         startingAt start: UInt64, from space: AddressSpaceIndex
     ) throws(MachineError) -> AddressMapping {
         let mapping: AddressMapping
@@ -70,7 +70,7 @@ extension Machine {
     }
 
     /// Changes what may be done with pages inside one mapping of memory.
-    package mutating func protect(
+    public mutating func protect(
         _ start: UInt64, byteCount: UInt64, access: MemoryAccess, in space: AddressSpaceIndex
     ) throws(MachineError) {
         guard start % pageByteCount == 0, byteCount % pageByteCount == 0, byteCount > 0 else {
@@ -86,7 +86,7 @@ extension Machine {
     }
 
     /// The mapping that holds all of a range.
-    package func mapping(
+    public func mapping(
         containing start: UInt64, byteCount: UInt64, in space: AddressSpaceIndex
     ) throws(MachineError) -> AddressMapping {
         do {
@@ -98,7 +98,7 @@ extension Machine {
     }
 
     /// Everything mapped in an address space, by address.
-    package func mappings(of space: AddressSpaceIndex) -> [AddressMapping] {
+    public func mappings(of space: AddressSpaceIndex) -> [AddressMapping] {
         switch space {
         case .process(let index): processes[index].map.mappings
         case .virtualMachine(let index): vms[index].map.mappings
@@ -107,7 +107,7 @@ extension Machine {
 
     /// Where the byte at `address` lies in this process, for the owner's own reads and writes, whatever the page's access.
     /// `nil` when the range leaves one mapping of memory.
-    package func pointer(
+    public func pointer(
         to address: UInt64, byteCount: UInt64, in space: AddressSpaceIndex
     ) -> UnsafeMutableRawPointer? {
         guard let mapping = try? mapping(containing: address, byteCount: byteCount, in: space),

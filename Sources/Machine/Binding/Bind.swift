@@ -1,6 +1,6 @@
 internal import DSA
 internal import IOMMU
-package import PCIe
+public import PCIe
 internal import Virtualization
 
 extension Machine {
@@ -13,7 +13,7 @@ extension Machine {
     /// Allocates an IOASID in a VM's set, or the host's when `vm` is `nil`.
     ///
     /// - Throws: ENOSPC at the set's quota.
-    package mutating func allocateIOASID(forVM vm: Int?) throws(MachineError) -> HostPASID {
+    public mutating func allocateIOASID(forVM vm: Int?) throws(MachineError) -> HostPASID {
         let set = vm.map { vms[$0].set } ?? hostSet
         return try allocateIOASID(in: set)
     }
@@ -27,7 +27,7 @@ extension Machine {
     /// Frees an IOASID that nothing is bound to.
     ///
     /// - Throws: EACCES when it is in another set than the VM's, ``MachineError/ioasidInUse(_:)`` while it is bound.
-    package mutating func freeIOASID(_ ioasid: HostPASID, ofVM vm: Int) throws(MachineError) {
+    public mutating func freeIOASID(_ ioasid: HostPASID, ofVM vm: Int) throws(MachineError) {
         guard let description = ioasids.description(of: ioasid) else { throw .ioasid(.noEntry) }
         guard description.set == vms[vm].set else { throw .ioasid(.accessDenied) }
         guard description.data == nil else { throw .ioasidInUse(ioasid) }
@@ -44,7 +44,7 @@ extension Machine {
     /// Begins to bind a guest PASID of a VM to a device: allocates the host PASID unless `ioasid` names one of the VM's
     /// set, and announces it to the IOASID core. Nothing can be submitted or translated before
     /// ``publishBinding(_:)``.
-    package mutating func prepareBinding(
+    public mutating func prepareBinding(
         ofGuest guestPASID: GuestPASID, inVM vm: Int, device: Int, ioasid wanted: HostPASID?, stage: GuestStage
     ) throws(MachineError) -> BindingStart {
         guard devices.contains(device) else { throw .unknownDevice(device) }
@@ -89,7 +89,7 @@ extension Machine {
 
     /// Begins to bind a process to a device (SVA): allocates its host PASID. Nothing can be submitted or translated
     /// before ``publishBinding(_:)``.
-    package mutating func prepareBinding(
+    public mutating func prepareBinding(
         ofProcess process: Int, device: Int
     ) throws(MachineError) -> BindingStart {
         guard devices.contains(device) else { throw .unknownDevice(device) }
@@ -150,7 +150,7 @@ extension Machine {
     /// (virtualization §1.1, P7).
     ///
     /// - Throws: ``MachineError/outOfFrames``; the binding is still prepared, and ``abandonBinding(_:)`` ends it.
-    package mutating func publishBinding(_ token: BindingToken) throws(MachineError) {
+    public mutating func publishBinding(_ token: BindingToken) throws(MachineError) {
         let index = token.index
         let binding = bindings[index]
         guard case .preparing(let change) = binding.state else { preconditionFailure("a binding is published once") }
@@ -181,7 +181,7 @@ extension Machine {
     }
 
     /// Takes a prepared binding back. The IOASID goes with it if it was allocated for it.
-    package mutating func abandonBinding(_ token: BindingToken) {
+    public mutating func abandonBinding(_ token: BindingToken) {
         let binding = bindings.remove(token.index)
         guard case .preparing(let change) = binding.state else { preconditionFailure("only a prepared binding") }
         if let change { ioasids.abortAttach(change) }

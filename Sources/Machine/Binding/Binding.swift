@@ -1,15 +1,15 @@
-package import IOMMU
-package import PCIe
-package import Virtualization
+public import IOMMU
+public import PCIe
+public import Virtualization
 
 /// Names a binding from ``Machine/prepareBinding(ofGuest:in:device:ioasid:stage:)`` or its native counterpart until it
 /// is complete again.
-package struct BindingToken: Hashable, Sendable {
+public struct BindingToken: Hashable, Sendable {
     let index: Int
 }
 
 /// Which translation a guest's DMA under a guest PASID gets.
-package enum GuestStage: Hashable, Sendable {
+public enum GuestStage: Hashable, Sendable {
     /// The guest process's page table at this address, below the VM's second stage.
     case nested(firstLevel: GuestPhysicalAddress, PagingLevels)
     /// Guest physical addresses.
@@ -47,19 +47,19 @@ struct Binding: Sendable {
 }
 
 /// What a query or the history shows of a binding.
-package struct BindingDescription: Hashable, Sendable {
-    package let ioasid: HostPASID
-    package let set: IOASIDSetID
-    package let owner: AddressSpaceIndex
-    package let guestPASID: GuestPASID?
+public struct BindingDescription: Hashable, Sendable {
+    public let ioasid: HostPASID
+    public let set: IOASIDSetID
+    public let owner: AddressSpaceIndex
+    public let guestPASID: GuestPASID?
     /// Bit n: bound to device n.
-    package let devices: UInt64
+    public let devices: UInt64
     /// The IOASID is freed by the unbind.
-    package let isIOASIDOwned: Bool
+    public let isIOASIDOwned: Bool
 }
 
 /// How a bind request began.
-package enum BindingStart: Hashable, Sendable {
+public enum BindingStart: Hashable, Sendable {
     /// A new binding: make it durable, then publish it.
     case prepared(BindingToken, HostPASID)
     /// The address space had its PASID already; the device was added to it. No event of the IOASID core, nothing to
@@ -68,7 +68,7 @@ package enum BindingStart: Hashable, Sendable {
 }
 
 /// How an unbind request began.
-package enum UnbindingStart: Hashable, Sendable {
+public enum UnbindingStart: Hashable, Sendable {
     /// The last device: nobody can submit with the PASID any more; ``MachineEffect/unbindDrained(_:)`` follows.
     case unbinding(BindingToken, HostPASID)
     /// One device of several: its descriptors drain, ``MachineEffect/unbindDrained(_:)`` follows and needs no record.

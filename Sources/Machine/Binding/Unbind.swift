@@ -1,12 +1,12 @@
 internal import IOMMU
 internal import DSA
-package import PCIe
+public import PCIe
 internal import Virtualization
 
 extension Machine {
     /// Begins to unbind a guest PASID of a VM from a device, or from all: the processor's translation goes first, then
     /// the descriptors drain, then the IOMMU entry goes (virtualization §5.7), then ``MachineEffect/unbindDrained(_:)``.
-    package mutating func beginUnbind(
+    public mutating func beginUnbind(
         ofGuest guestPASID: GuestPASID, inVM vm: Int, device: Int?
     ) throws(MachineError) -> UnbindingStart {
         guard let ioasid = ioasids.find(spid: guestPASID, in: vms[vm].set) else { throw .notBound }
@@ -14,7 +14,7 @@ extension Machine {
     }
 
     /// Begins to unbind a process from a device, or from all.
-    package mutating func beginUnbind(ofProcess process: Int, device: Int?) throws(MachineError) -> UnbindingStart {
+    public mutating func beginUnbind(ofProcess process: Int, device: Int?) throws(MachineError) -> UnbindingStart {
         guard let ioasid = processes[process].pasid else {
             if processes[process].boundDevices != 0 { throw .bindingInProgress }
             throw .notBound
@@ -85,7 +85,7 @@ extension Machine {
 
     /// Ends an unbind whose record is durable: the guest PASID can be bound again, and the IOASID is reclaimed unless
     /// the client allocated it. For a departing device it ends the departure.
-    package mutating func completeUnbind(_ token: BindingToken) {
+    public mutating func completeUnbind(_ token: BindingToken) {
         if bindings[token.index].departingDevice != nil {
             bindings[token.index].departingDevice = nil
             return
@@ -98,7 +98,7 @@ extension Machine {
     }
 
     /// What is known of a binding that has not ended.
-    package func describe(_ token: BindingToken) -> BindingDescription {
+    public func describe(_ token: BindingToken) -> BindingDescription {
         let binding = bindings[token.index]
         return BindingDescription(
             ioasid: binding.ioasid, set: binding.set, owner: binding.owner, guestPASID: binding.guestPASID,
@@ -106,12 +106,12 @@ extension Machine {
     }
 
     /// The binding of an IOASID, if it has one.
-    package func describeBinding(of ioasid: HostPASID) -> BindingDescription? {
+    public func describeBinding(of ioasid: HostPASID) -> BindingDescription? {
         bindingIndex(of: ioasid).map { describe(BindingToken(index: $0)) }
     }
 
     /// Whether any binding of an address space exists, in whatever state.
-    package func hasBinding(_ space: AddressSpaceIndex) -> Bool {
+    public func hasBinding(_ space: AddressSpaceIndex) -> Bool {
         switch space {
         case .process(let index):
             return processes[index].boundDevices != 0
@@ -123,7 +123,7 @@ extension Machine {
     }
 
     /// The IOASIDs of a VM's set, and whether each is bound.
-    package func ioasidsOfVM(_ index: Int) -> [(ioasid: HostPASID, guestPASID: GuestPASID?)] {
+    public func ioasidsOfVM(_ index: Int) -> [(ioasid: HostPASID, guestPASID: GuestPASID?)] {
         var members: [(ioasid: HostPASID, guestPASID: GuestPASID?)] = []
         ioasids.forEachMember(of: vms[index].set) { ioasid in
             members.append((ioasid, bindingIndex(of: ioasid).flatMap { bindings[$0].guestPASID }))

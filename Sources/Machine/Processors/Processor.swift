@@ -1,5 +1,5 @@
 internal import IOMMU
-package import Virtualization
+public import Virtualization
 internal import PCIe
 
 /// A logical processor and what the machine needs beside it on each instruction.
@@ -19,14 +19,14 @@ struct Processor: Sendable {
 }
 
 /// Which address space, by its place in the machine's stores.
-package enum AddressSpaceIndex: Hashable, Sendable {
+public enum AddressSpaceIndex: Hashable, Sendable {
     case process(Int)
     case virtualMachine(Int)
 }
 
 /// What a query shows of a logical processor.
-package struct ProcessorStatus: Sendable {
-    package let core: LogicalProcessor
+public struct ProcessorStatus: Sendable {
+    public let core: LogicalProcessor
     /// The thread's number in its process; 0 for a vCPU.
-    package let thread: UInt32
+    public let thread: UInt32
 }

@@ -1,11 +1,11 @@
 internal import DSA
-package import DSASpec
+public import DSASpec
 internal import IOMMU
-package import PCIe
-package import Virtualization
+public import PCIe
+public import Virtualization
 
 /// Where a submission's 64 bytes come from.
-package enum SubmissionSource: Sendable, BitwiseCopyable {
+public enum SubmissionSource: Sendable, BitwiseCopyable {
     /// The bytes themselves.
     case bytes(Descriptor)
     /// A linear address of any alignment, loaded by the instruction.
@@ -13,7 +13,7 @@ package enum SubmissionSource: Sendable, BitwiseCopyable {
 }
 
 /// What ENQCMD, ENQCMDS or MOVDIR64B did, as the program sees it.
-package enum SubmissionOutcome: Hashable, Sendable, BitwiseCopyable {
+public enum SubmissionOutcome: Hashable, Sendable, BitwiseCopyable {
     /// The instruction retired with these status flags; MOVDIR64B leaves them as they were.
     case retired(StatusFlags)
     /// The program gets an exception; nothing was sent.
@@ -32,7 +32,7 @@ extension Machine {
     /// (virtualization §3.4); the counter of the processor tells.
     ///
     /// - Precondition: `index` names a processor.
-    package mutating func submit(
+    public mutating func submit(
         _ kind: EnqueueInstruction.Kind, destination: LinearAddress, source: SubmissionSource, on index: Int
     ) -> SubmissionOutcome {
         while true {

@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 /// One ENQCMD, ENQCMDS or MOVDIR64B on its way through a logical processor, in steps between which other processors
 /// and table updates may run (virtualization §2).
@@ -17,9 +17,9 @@ package import PCIe
 /// Where the manuals leave an order open, it is fixed here and nowhere else: #UD; then #GP(0) for the CPL; then faults
 /// of the source load; then #GP(0) for IA32_PASID, for the source, for a misaligned destination; then the PASID
 /// translation; then faults of the destination (virtualization §2.4, §2.5).
-package struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
+public struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
     /// Which instruction.
-    package enum Kind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+    public enum Kind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
         /// F2 0F 38 F8 /r.
         case enqcmd
         /// F3 0F 38 F8 /r.
@@ -28,11 +28,11 @@ package struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
         case movdir64b
 
         /// The length in bytes of the form that the model executes: prefix, three opcode bytes, ModRM.
-        @inlinable package var byteCount: UInt8 { 5 }
+        @inlinable public var byteCount: UInt8 { 5 }
     }
 
     /// What the instruction waits for.
-    package enum Step: Hashable, Sendable, BitwiseCopyable {
+    public enum Step: Hashable, Sendable, BitwiseCopyable {
         case fetched
         case loadingSource
         case translatingPASID(GuestPASID)
@@ -45,7 +45,7 @@ package struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// What ``checkOperands(source:on:controls:)`` found.
-    package enum OperandCheck: Hashable, Sendable, BitwiseCopyable {
+    public enum OperandCheck: Hashable, Sendable, BitwiseCopyable {
         /// Nothing is sent.
         case exception(ProcessorException)
         /// The PASID is a guest's: walk the VM's PASID translation table.
@@ -54,13 +54,13 @@ package struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
         case translateDestination
     }
 
-    package let kind: Kind
+    public let kind: Kind
 
     /// The destination's linear address.
-    package let destination: LinearAddress
+    public let destination: LinearAddress
 
     /// Whether the instruction has a LOCK prefix, which none of the three allows.
-    package let hasLockPrefix: Bool
+    public let hasLockPrefix: Bool
 
     @usableFromInline var currentStep: Step = .fetched
 
@@ -68,13 +68,13 @@ package struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
     @usableFromInline var word = EnqueueCommandWord(rawValue: 0)
 
     @inlinable
-    package init(_ kind: Kind, destination: LinearAddress, hasLockPrefix: Bool = false) {
+    public init(_ kind: Kind, destination: LinearAddress, hasLockPrefix: Bool = false) {
         self.kind = kind
         self.destination = destination
         self.hasLockPrefix = hasLockPrefix
     }
 
-    @inlinable package var step: Step { currentStep }
+    @inlinable public var step: Step { currentStep }
 }
 
 // MARK: The steps
@@ -83,7 +83,7 @@ extension EnqueueInstruction {
     /// Checks what needs no memory access: #UD when CPUID does not enumerate the instruction or it has a LOCK prefix
     /// (C-11), #GP(0) for ENQCMDS above CPL 0 (C-03). `nil`: load the source.
     @inlinable
-    package mutating func decode(on processor: LogicalProcessor) -> ProcessorException? {
+    public mutating func decode(on processor: LogicalProcessor) -> ProcessorException? {
         precondition(currentStep == .fetched, "an instruction is decoded once")
         let needed: ProcessorFeatures = kind == .movdir64b ? .movdir64b : .enqcmd
         guard processor.features.contains(needed) else { return abandon(.invalidOpcode(.notEnumerated)) }
@@ -104,7 +104,7 @@ extension EnqueueInstruction {
     ///   - source: The source's first word.
     ///   - controls: Those of the current VMCS; without effect in native mode.
     @inlinable
-    package mutating func checkOperands(
+    public mutating func checkOperands(
         source: EnqueueCommandWord, on processor: LogicalProcessor,
         controls: SecondaryProcessorControls = []
     ) -> OperandCheck {
@@ -132,7 +132,7 @@ extension EnqueueInstruction {
     /// Takes the result of the walk. `nil`: translate the destination. Otherwise the processor leaves non-root mode
     /// with the exit returned, reason 72 or 73, and nothing has changed (V-03, V-05).
     @inlinable
-    package mutating func finishPASIDTranslation(_ translation: PASIDTranslation) -> VMExit? {
+    public mutating func finishPASIDTranslation(_ translation: PASIDTranslation) -> VMExit? {
         guard case .translatingPASID = currentStep else { preconditionFailure("no PASID is being translated") }
         guard case .translated(let hostPASID) = translation else {
             currentStep = .abandoned
@@ -145,7 +145,7 @@ extension EnqueueInstruction {
 
     /// The destination is translated: returns the first word of the 64 bytes to write there.
     @inlinable
-    package mutating func send() -> EnqueueCommandWord {
+    public mutating func send() -> EnqueueCommandWord {
         precondition(currentStep == .translatingDestination, "a command is sent once, to a translated destination")
         currentStep = .awaitingCompletion
         return word
@@ -154,7 +154,7 @@ extension EnqueueInstruction {
     /// Ends ENQCMD or ENQCMDS: RIP moves on, ZF tells that anything but success came back, the other status flags are 0
     /// (C-07, D-06). Returns the flags.
     @inlinable @discardableResult
-    package mutating func retire(
+    public mutating func retire(
         _ completion: DMWrCompletion, on processor: inout LogicalProcessor
     ) -> StatusFlags {
         precondition(currentStep == .awaitingCompletion && kind != .movdir64b, "no DMWr is outstanding")
@@ -168,7 +168,7 @@ extension EnqueueInstruction {
 
     /// Ends MOVDIR64B, whose write is posted: RIP moves on and no flag changes (virtualization §2.7).
     @inlinable
-    package mutating func retirePosted(on processor: inout LogicalProcessor) {
+    public mutating func retirePosted(on processor: inout LogicalProcessor) {
         precondition(currentStep == .awaitingCompletion && kind == .movdir64b, "no posted write was sent")
         currentStep = .retired
         processor.counters.posted &+= 1
@@ -177,7 +177,7 @@ extension EnqueueInstruction {
 
     /// The source or the destination faulted, or its access left non-root mode: the instruction ends without effect.
     @inlinable
-    package mutating func abandon() {
+    public mutating func abandon() {
         switch currentStep {
         case .loadingSource, .translatingDestination: currentStep = .abandoned
         case .fetched, .translatingPASID, .awaitingCompletion, .retired, .abandoned:

@@ -1,6 +1,6 @@
 /// Why the IOASID core refused an operation, by the errno that the kernel's core returns (virtualization §5.3).
 /// A refused operation has changed nothing.
-package enum IOASIDError: Int32, Error, Hashable, Sendable, CaseIterable {
+public enum IOASIDError: Int32, Error, Hashable, Sendable, CaseIterable {
     /// ENOENT: no such IOASID, or nothing attached to it.
     case noEntry = 2
     /// EACCES: the IOASID belongs to another set.
@@ -15,7 +15,7 @@ package enum IOASIDError: Int32, Error, Hashable, Sendable, CaseIterable {
     case noSpace = 28
 
     /// The errno's name, such as `ENOSPC`.
-    package var name: String {
+    public var name: String {
         switch self {
         case .noEntry: "ENOENT"
         case .accessDenied: "EACCES"

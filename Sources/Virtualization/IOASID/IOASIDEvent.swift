@@ -1,8 +1,8 @@
-package import PCIe
+public import PCIe
 
 /// A notification of the IOASID core (virtualization §5.6). Everything in it was captured before anything was cleared.
-package struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
-    package enum Kind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+public struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
+    public enum Kind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
         /// An IOASID was allocated. To the set's chain.
         case alloc
         /// A guest PASID is being attached. To the set's chain.
@@ -13,18 +13,18 @@ package struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
         case free
 
         /// Whether subscribers of the global chain receive it too.
-        package var isGlobal: Bool { self == .free }
+        public var isGlobal: Bool { self == .free }
     }
 
-    package let kind: Kind
-    package let id: HostPASID
-    package let set: IOASIDSetID
+    public let kind: Kind
+    public let id: HostPASID
+    public let set: IOASIDSetID
     /// The guest PASID concerned; in FREE and UNBIND the one that the IOASID had.
-    package let spid: GuestPASID?
+    public let spid: GuestPASID?
     /// The private data attached to the IOASID.
-    package let data: UInt64?
+    public let data: UInt64?
 
-    package init(kind: Kind, id: HostPASID, set: IOASIDSetID, spid: GuestPASID?, data: UInt64?) {
+    public init(kind: Kind, id: HostPASID, set: IOASIDSetID, spid: GuestPASID?, data: UInt64?) {
         self.kind = kind
         self.id = id
         self.set = set
@@ -36,22 +36,22 @@ package struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
 /// Events in the order in which the core emitted them, until their owner delivers them.
 ///
 /// One queue is filled and emptied over and over without allocation.
-package struct IOASIDEventQueue: Sendable {
+public struct IOASIDEventQueue: Sendable {
     private var events: ContiguousArray<IOASIDEvent> = []
     private var head = 0
 
-    package init() {}
+    public init() {}
 
-    package var count: Int { events.count - head }
+    public var count: Int { events.count - head }
 
-    package var isEmpty: Bool { count == 0 }
+    public var isEmpty: Bool { count == 0 }
 
-    package mutating func append(_ event: IOASIDEvent) {
+    public mutating func append(_ event: IOASIDEvent) {
         events.append(event)
     }
 
     /// Removes and returns the oldest event.
-    package mutating func popFirst() -> IOASIDEvent? {
+    public mutating func popFirst() -> IOASIDEvent? {
         guard head < events.count else { return nil }
         defer {
             head += 1
@@ -61,7 +61,7 @@ package struct IOASIDEventQueue: Sendable {
     }
 
     /// Forgets all events; the memory stays for the next ones.
-    package mutating func removeAll() {
+    public mutating func removeAll() {
         events.removeAll(keepingCapacity: true)
         head = 0
     }

@@ -1,14 +1,14 @@
 /// The name of an IOASID set. A set that has ended leaves a name that no later set gets.
-package struct IOASIDSetID: Hashable, Sendable, BitwiseCopyable {
+public struct IOASIDSetID: Hashable, Sendable, BitwiseCopyable {
     let index: UInt32
     let generation: UInt32
 
     /// One number for both halves: for display and for records.
-    package var rawValue: UInt64 { UInt64(generation) << 32 | UInt64(index) }
+    public var rawValue: UInt64 { UInt64(generation) << 32 | UInt64(index) }
 }
 
 /// Who owns an IOASID set, and how others find it (virtualization §5.1).
-package enum IOASIDSetToken: Hashable, Sendable, BitwiseCopyable {
+public enum IOASIDSetToken: Hashable, Sendable, BitwiseCopyable {
     /// NULL, type 1: a set without a token, known only by its ``IOASIDSetID``.
     case null
     /// MM, type 2: the set of the process address space that `token` names; subsystems which serve the same process
@@ -17,13 +17,13 @@ package enum IOASIDSetToken: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// What the space knows about one IOASID set.
-package struct IOASIDSetDescription: Hashable, Sendable {
-    package let id: IOASIDSetID
-    package let token: IOASIDSetToken
+public struct IOASIDSetDescription: Hashable, Sendable {
+    public let id: IOASIDSetID
+    public let token: IOASIDSetToken
     /// How many IOASIDs the set may have.
-    package let quota: UInt32
+    public let quota: UInt32
     /// How many it has, free-pending ones included.
-    package let count: UInt32
+    public let count: UInt32
     /// How many users keep the set; 0 while it only waits for its last free-pending IOASID.
-    package let referenceCount: UInt32
+    public let referenceCount: UInt32
 }

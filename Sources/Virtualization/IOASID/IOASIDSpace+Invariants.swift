@@ -3,7 +3,7 @@ import PCIe
 extension IOASIDSpace {
     /// The first rule of virtualization §10 that this state breaks, as a sentence; `nil` when all hold, which is always
     /// so unless there is a bug here. Takes time in proportion to the capacity.
-    package func violatedInvariant() -> String? {
+    public func violatedInvariant() -> String? {
         var quotas: UInt64 = 0
         var members: UInt64 = 0
         for (slot, set) in sets.enumerated() where set.isAllocated {

@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 // MARK: Allocation
 
@@ -10,7 +10,7 @@ extension IOASIDSpace {
     ///
     /// - Returns: `nil`, the kernel's INVALID_IOASID, for an unknown set, at the set's quota, and when the range has no
     ///   free IOASID.
-    package mutating func allocate(
+    public mutating func allocate(
         in set: IOASIDSetID, range: ClosedRange<UInt32> = 1...(capacityMax - 1), events: inout IOASIDEventQueue
     ) -> HostPASID? {
         guard let slot = liveSlot(of: set), sets[slot].count < sets[slot].quota else { return nil }
@@ -50,7 +50,7 @@ extension IOASIDSpace {
     /// nothing: with other references left the IOASID becomes free-pending and FREE goes out, otherwise it is reclaimed
     /// at once and nobody is told.
     @discardableResult
-    package mutating func free(
+    public mutating func free(
         _ id: HostPASID, in set: IOASIDSetID, events: inout IOASIDEventQueue
     ) -> IOASIDFreeOutcome {
         let raw = id.rawValue
@@ -63,7 +63,7 @@ extension IOASIDSpace {
     /// Frees every IOASID of `set`. Those with other references stay members, free-pending, until the last put.
     ///
     /// - Throws: EINVAL for an unknown set.
-    package mutating func freeAll(in set: IOASIDSetID, events: inout IOASIDEventQueue) throws(IOASIDError) {
+    public mutating func freeAll(in set: IOASIDSetID, events: inout IOASIDEventQueue) throws(IOASIDError) {
         guard let slot = slot(of: set) else { throw .invalidArgument }
         freeMembers(of: slot, events: &events)
     }
@@ -122,7 +122,7 @@ extension IOASIDSpace {
     /// Takes a reference for a user of the IOASID, which must be in `set` unless that is `nil`.
     ///
     /// - Throws: EINVAL when there is no such IOASID; EACCES when it is in another set; EBUSY when it is free-pending.
-    package mutating func get(_ id: HostPASID, in set: IOASIDSetID? = nil) throws(IOASIDError) {
+    public mutating func get(_ id: HostPASID, in set: IOASIDSetID? = nil) throws(IOASIDError) {
         guard table.isAllocated(id.rawValue) else { throw .invalidArgument }
         guard belongs(id.rawValue, to: set) else { throw .accessDenied }
         guard !table[id.rawValue].isFreePending else { throw .busy }
@@ -133,7 +133,7 @@ extension IOASIDSpace {
     ///
     /// An IOASID that does not exist, or is in another set than `set`, is left alone.
     @discardableResult
-    package mutating func put(_ id: HostPASID, in set: IOASIDSetID? = nil) -> Bool {
+    public mutating func put(_ id: HostPASID, in set: IOASIDSetID? = nil) -> Bool {
         guard table.isAllocated(id.rawValue), belongs(id.rawValue, to: set) else { return false }
         table[id.rawValue].referenceCount -= 1
         guard table[id.rawValue].referenceCount == 0 else { return false }
@@ -151,7 +151,7 @@ extension IOASIDSpace {
 
 extension IOASIDSpace {
     /// What is known about an IOASID; `nil` when it is not allocated. Unlike users' look-ups it sees free-pending ones.
-    package func description(of id: HostPASID) -> IOASIDDescription? {
+    public func description(of id: HostPASID) -> IOASIDDescription? {
         guard table.isAllocated(id.rawValue) else { return nil }
         let entry = table[id.rawValue]
         return IOASIDDescription(
@@ -159,7 +159,7 @@ extension IOASIDSpace {
             referenceCount: entry.referenceCount, data: entry.hasData ? entry.data : nil)
     }
 
-    package func state(of id: HostPASID) -> IOASIDState {
+    public func state(of id: HostPASID) -> IOASIDState {
         table.isAllocated(id.rawValue) ? table[id.rawValue].state : .free
     }
 

@@ -1,9 +1,9 @@
-package import PCIe
+public import PCIe
 
 /// An attachment or a detachment that has been announced and is not complete. Whoever began it finishes it with this.
-package struct IOASIDBindingChange: Hashable, Sendable, BitwiseCopyable {
-    package let id: HostPASID
-    package let spid: GuestPASID
+public struct IOASIDBindingChange: Hashable, Sendable, BitwiseCopyable {
+    public let id: HostPASID
+    public let spid: GuestPASID
     let serial: UInt64
 }
 
@@ -18,7 +18,7 @@ extension IOASIDSpace {
     ///
     /// - Throws: ENOENT when there is no such IOASID; EBUSY when it is free-pending or has an SPID; EINVAL when `spid`
     ///   is taken in the set.
-    package mutating func beginAttach(
+    public mutating func beginAttach(
         _ id: HostPASID, spid: GuestPASID, events: inout IOASIDEventQueue
     ) throws(IOASIDError) -> IOASIDBindingChange {
         let raw = id.rawValue
@@ -39,7 +39,7 @@ extension IOASIDSpace {
     ///
     /// - Throws: ENOENT when the IOASID was freed, or the change ended, in between. Its subscribers have had FREE, or
     ///   will have it.
-    package mutating func commitAttach(_ change: IOASIDBindingChange) throws(IOASIDError) {
+    public mutating func commitAttach(_ change: IOASIDBindingChange) throws(IOASIDError) {
         guard isCurrent(change, .attaching) else { throw .noEntry }
         table[change.id.rawValue].binding = .attached
     }
@@ -49,7 +49,7 @@ extension IOASIDSpace {
     ///
     /// - Returns: Whether the attachment was still under way.
     @discardableResult
-    package mutating func abortAttach(_ change: IOASIDBindingChange) -> Bool {
+    public mutating func abortAttach(_ change: IOASIDBindingChange) -> Bool {
         guard isCurrent(change, .attaching) else { return false }
         releaseSPID(of: change.id.rawValue)
         return true
@@ -60,7 +60,7 @@ extension IOASIDSpace {
     ///
     /// - Throws: ENOENT when there is no such IOASID or it has no SPID, free-pending ones included: their FREE was also
     ///   the end of the attachment (I-15). EBUSY while an attachment or a detachment is under way.
-    package mutating func beginDetach(
+    public mutating func beginDetach(
         _ id: HostPASID, events: inout IOASIDEventQueue
     ) throws(IOASIDError) -> IOASIDBindingChange {
         let raw = id.rawValue
@@ -77,7 +77,7 @@ extension IOASIDSpace {
     ///
     /// - Returns: Whether the detachment was still under way; not so when the IOASID was freed in between.
     @discardableResult
-    package mutating func finishDetach(_ change: IOASIDBindingChange) -> Bool {
+    public mutating func finishDetach(_ change: IOASIDBindingChange) -> Bool {
         guard isCurrent(change, .detaching) else { return false }
         releaseSPID(of: change.id.rawValue)
         return true
@@ -85,7 +85,7 @@ extension IOASIDSpace {
 
     /// The IOASID that stands for `spid` in `set`; `nil` when none does. With `takingReference` its user holds one more
     /// reference.
-    package mutating func find(
+    public mutating func find(
         spid: GuestPASID, in set: IOASIDSetID, takingReference: Bool
     ) -> HostPASID? {
         guard let id = find(spid: spid, in: set) else { return nil }
@@ -94,7 +94,7 @@ extension IOASIDSpace {
     }
 
     /// The IOASID that stands for `spid` in `set`; `nil` when none does.
-    package func find(spid: GuestPASID, in set: IOASIDSetID) -> HostPASID? {
+    public func find(spid: GuestPASID, in set: IOASIDSetID) -> HostPASID? {
         guard let slot = slot(of: set), let id = sets[slot].spids[spid], table[id.rawValue].binding == .attached
         else { return nil }
         return id

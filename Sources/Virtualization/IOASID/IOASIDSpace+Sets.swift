@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 extension IOASIDSpace {
     /// Makes a set of at most `quota` IOASIDs; 0 asks for all that is available. The caller holds its one reference.
@@ -7,7 +7,7 @@ extension IOASIDSpace {
     ///
     /// - Throws: EINVAL for MM token 0; EEXIST for an MM token that has a set; ENOSPC when `quota` exceeds
     ///   ``available``, or for 0 when nothing is available.
-    package mutating func allocateSet(token: IOASIDSetToken, quota: UInt32) throws(IOASIDError) -> IOASIDSetID {
+    public mutating func allocateSet(token: IOASIDSetToken, quota: UInt32) throws(IOASIDError) -> IOASIDSetID {
         if case .mm(let name) = token {
             guard name != 0 else { throw .invalidArgument }
             guard setsByToken[name] == nil else { throw .exists }
@@ -38,11 +38,11 @@ extension IOASIDSpace {
     }
 
     /// The set of the process address space that `token` names.
-    package func set(ofToken token: UInt64) -> IOASIDSetID? {
+    public func set(ofToken token: UInt64) -> IOASIDSetID? {
         setsByToken[token].map(setID)
     }
 
-    package func description(of set: IOASIDSetID) -> IOASIDSetDescription? {
+    public func description(of set: IOASIDSetID) -> IOASIDSetDescription? {
         guard let slot = slot(of: set) else { return nil }
         return IOASIDSetDescription(
             id: set, token: sets[slot].token, quota: sets[slot].quota, count: sets[slot].count,
@@ -53,7 +53,7 @@ extension IOASIDSpace {
     ///
     /// - Throws: EINVAL for an unknown set, for 0, and for less than the set has; ENOSPC when it would grow by more than
     ///   ``available``.
-    package mutating func adjustSet(_ set: IOASIDSetID, quota: UInt32) throws(IOASIDError) {
+    public mutating func adjustSet(_ set: IOASIDSetID, quota: UInt32) throws(IOASIDError) {
         guard let slot = liveSlot(of: set), quota > 0, quota >= sets[slot].count else { throw .invalidArgument }
         let old = sets[slot].quota
         guard quota <= old || quota - old <= available else { throw .noSpace }
@@ -64,7 +64,7 @@ extension IOASIDSpace {
     /// Takes a reference to a set.
     ///
     /// - Throws: EINVAL for an unknown set and for one whose last user has gone.
-    package mutating func getSet(_ set: IOASIDSetID) throws(IOASIDError) {
+    public mutating func getSet(_ set: IOASIDSetID) throws(IOASIDError) {
         guard let slot = liveSlot(of: set) else { throw .invalidArgument }
         sets[slot].referenceCount += 1
     }
@@ -75,7 +75,7 @@ extension IOASIDSpace {
     /// - Returns: Whether that was the last reference.
     /// - Throws: EINVAL for an unknown set and for one whose last user has gone.
     @discardableResult
-    package mutating func putSet(
+    public mutating func putSet(
         _ set: IOASIDSetID, events: inout IOASIDEventQueue
     ) throws(IOASIDError) -> Bool {
         guard let slot = liveSlot(of: set) else { throw .invalidArgument }
@@ -95,7 +95,7 @@ extension IOASIDSpace {
     /// Ends an empty set, whoever else refers to it, and returns its quota.
     ///
     /// - Throws: EINVAL for an unknown set; EBUSY while it has IOASIDs.
-    package mutating func freeSet(_ set: IOASIDSetID) throws(IOASIDError) {
+    public mutating func freeSet(_ set: IOASIDSetID) throws(IOASIDError) {
         guard let slot = slot(of: set) else { throw .invalidArgument }
         guard sets[slot].count == 0 else { throw .busy }
         releaseToken(of: slot)
@@ -103,7 +103,7 @@ extension IOASIDSpace {
     }
 
     /// Calls `body` with each IOASID of `set`, free-pending ones included; the youngest comes first.
-    package func forEachMember(of set: IOASIDSetID, _ body: (HostPASID) -> Void) {
+    public func forEachMember(of set: IOASIDSetID, _ body: (HostPASID) -> Void) {
         guard let slot = slot(of: set) else { return }
         var id = sets[slot].firstMember
         while id != 0 {

@@ -1,5 +1,5 @@
 /// What became of a registration.
-package enum IOASIDRegistration: UInt8, Hashable, Sendable, BitwiseCopyable {
+public enum IOASIDRegistration: UInt8, Hashable, Sendable, BitwiseCopyable {
     /// The subscriber hears of every event from now on.
     case registered
     /// The subscriber is registered when the set exists and is empty, so that it never hears of the end of something
@@ -11,12 +11,12 @@ extension IOASIDSpace {
     /// Registers for the global chain, which hears of FREE in every set.
     ///
     /// - Throws: EEXIST when it is registered.
-    package mutating func registerGlobally(_ subscriber: IOASIDSubscriber) throws(IOASIDError) {
+    public mutating func registerGlobally(_ subscriber: IOASIDSubscriber) throws(IOASIDError) {
         guard globalChain.register(subscriber, order: order) else { throw .exists }
     }
 
     /// - Throws: ENOENT when it is not registered.
-    package mutating func unregisterGlobally(_ subscriber: IOASIDSubscriber) throws(IOASIDError) {
+    public mutating func unregisterGlobally(_ subscriber: IOASIDSubscriber) throws(IOASIDError) {
         guard globalChain.unregister(subscriber) else { throw .noEntry }
     }
 
@@ -25,7 +25,7 @@ extension IOASIDSpace {
     ///
     /// - Throws: EINVAL for an unknown set; EEXIST when it is registered or waits.
     @discardableResult
-    package mutating func register(
+    public mutating func register(
         _ subscriber: IOASIDSubscriber, on set: IOASIDSetID
     ) throws(IOASIDError) -> IOASIDRegistration {
         guard let slot = liveSlot(of: set) else { throw .invalidArgument }
@@ -43,7 +43,7 @@ extension IOASIDSpace {
     ///
     /// - Throws: EINVAL for token 0; EEXIST when it is registered or waits.
     @discardableResult
-    package mutating func register(
+    public mutating func register(
         _ subscriber: IOASIDSubscriber, onToken token: UInt64
     ) throws(IOASIDError) -> IOASIDRegistration {
         guard token != 0 else { throw .invalidArgument }
@@ -56,7 +56,7 @@ extension IOASIDSpace {
     /// Ends a registration of either kind, one that waits included.
     ///
     /// - Throws: EINVAL for an unknown set; ENOENT when it is not registered.
-    package mutating func unregister(_ subscriber: IOASIDSubscriber, from set: IOASIDSetID) throws(IOASIDError) {
+    public mutating func unregister(_ subscriber: IOASIDSubscriber, from set: IOASIDSetID) throws(IOASIDError) {
         guard let slot = slot(of: set) else { throw .invalidArgument }
         if let waiting = sets[slot].pendingSubscribers.firstIndex(of: subscriber) {
             sets[slot].pendingSubscribers.remove(at: waiting)
@@ -68,7 +68,7 @@ extension IOASIDSpace {
     /// Ends a registration by MM token, whether its set exists or not.
     ///
     /// - Throws: ENOENT when it is not registered.
-    package mutating func unregister(_ subscriber: IOASIDSubscriber, fromToken token: UInt64) throws(IOASIDError) {
+    public mutating func unregister(_ subscriber: IOASIDSubscriber, fromToken token: UInt64) throws(IOASIDError) {
         if let set = set(ofToken: token) { return try unregister(subscriber, from: set) }
         guard let waiting = subscribersByToken[token]?.firstIndex(of: subscriber) else { throw .noEntry }
         subscribersByToken[token]?.remove(at: waiting)
@@ -77,7 +77,7 @@ extension IOASIDSpace {
 
     /// Whom to call for `event`, in order: the subscribers of its set, and for FREE the global ones too. A set's events
     /// reach nobody who is registered only elsewhere (I-11).
-    package func notification(for event: IOASIDEvent) -> IOASIDNotification {
+    public func notification(for event: IOASIDEvent) -> IOASIDNotification {
         let local = slot(of: event.set).map { sets[$0].chain.subscribers } ?? []
         return IOASIDNotification(
             order: order, local: local, global: event.kind.isGlobal ? globalChain.subscribers : [])

@@ -10,21 +10,21 @@ import PCIe
 /// it is cleared; ``notification(for:)`` names whom to call. The space calls nobody.
 ///
 /// What an operation costs does not depend on how many IOASIDs there are.
-package struct IOASIDSpace: Sendable {
+public struct IOASIDSpace: Sendable {
     /// The most IOASIDs of a space, 2^20: what 20 bits of PASID name.
-    package static let capacityMax: UInt32 = 1 << 20
+    public static let capacityMax: UInt32 = 1 << 20
 
     /// How many IOASIDs the space has, 0 to `capacity - 1`. PASID 0 counts but is never allocated (I-03).
-    package let capacity: UInt32
+    public let capacity: UInt32
 
     /// The capacity that no set's quota and no reservation holds.
-    package internal(set) var available: UInt32
+    public internal(set) var available: UInt32
 
     /// The capacity that ``reserveCapacity(_:)`` holds.
-    package internal(set) var reserved: UInt32 = 0
+    public internal(set) var reserved: UInt32 = 0
 
     /// How many IOASIDs are allocated, free-pending ones included.
-    package internal(set) var allocatedCount: UInt32 = 0
+    public internal(set) var allocatedCount: UInt32 = 0
 
     let order: NotifierOrder
     var globalChain = NotifierChain()
@@ -42,7 +42,7 @@ package struct IOASIDSpace: Sendable {
     /// An empty space.
     ///
     /// - Precondition: `capacity` is 1 to ``capacityMax``.
-    package init(capacity: UInt32 = Self.capacityMax, order: NotifierOrder = .deviceBeforeIOMMU) {
+    public init(capacity: UInt32 = Self.capacityMax, order: NotifierOrder = .deviceBeforeIOMMU) {
         precondition(capacity >= 1 && capacity <= Self.capacityMax, "a PASID has 20 bits")
         self.capacity = capacity
         self.order = order
@@ -59,7 +59,7 @@ extension IOASIDSpace {
     /// Takes `count` IOASIDs out of what sets may be given.
     ///
     /// - Throws: ENOSPC when more than ``available``.
-    package mutating func reserveCapacity(_ count: UInt32) throws(IOASIDError) {
+    public mutating func reserveCapacity(_ count: UInt32) throws(IOASIDError) {
         guard count <= available else { throw .noSpace }
         available -= count
         reserved += count
@@ -68,7 +68,7 @@ extension IOASIDSpace {
     /// Gives back `count` of the reserved IOASIDs.
     ///
     /// - Throws: EINVAL when more than ``reserved``: the rest belongs to sets.
-    package mutating func cancelCapacity(_ count: UInt32) throws(IOASIDError) {
+    public mutating func cancelCapacity(_ count: UInt32) throws(IOASIDError) {
         guard count <= reserved else { throw .invalidArgument }
         available += count
         reserved -= count

@@ -1,11 +1,11 @@
-package import PCIe
+public import PCIe
 
 /// The state of an IOASID (virtualization §5.2).
 ///
 ///     free ── alloc ──> idle <── last user's put, detach ── active ── free ──> freePending ── last put ──> free
 ///                        │ └──── get, attach ──────────────> ^
 ///                        └────── free ──> free
-package enum IOASIDState: UInt8, Hashable, Sendable, BitwiseCopyable {
+public enum IOASIDState: UInt8, Hashable, Sendable, BitwiseCopyable {
     /// Not allocated.
     case free
     /// Allocated, with no user beyond the owner's reference.
@@ -17,21 +17,21 @@ package enum IOASIDState: UInt8, Hashable, Sendable, BitwiseCopyable {
 }
 
 /// What the space knows about one allocated IOASID.
-package struct IOASIDDescription: Hashable, Sendable, BitwiseCopyable {
-    package let id: HostPASID
-    package let set: IOASIDSetID
+public struct IOASIDDescription: Hashable, Sendable, BitwiseCopyable {
+    public let id: HostPASID
+    public let set: IOASIDSetID
     /// Never ``IOASIDState/free``.
-    package let state: IOASIDState
+    public let state: IOASIDState
     /// The guest PASID bound to it. `nil` once it is free-pending, although the FREE event carried it.
-    package let spid: GuestPASID?
+    public let spid: GuestPASID?
     /// The owner's reference and those of its users.
-    package let referenceCount: UInt32
+    public let referenceCount: UInt32
     /// The private data attached to it.
-    package let data: UInt64?
+    public let data: UInt64?
 }
 
 /// What ``IOASIDSpace/free(_:in:events:)`` did.
-package enum IOASIDFreeOutcome: UInt8, Hashable, Sendable, BitwiseCopyable {
+public enum IOASIDFreeOutcome: UInt8, Hashable, Sendable, BitwiseCopyable {
     /// Nobody else held a reference: the IOASID can be allocated again, and no event was sent.
     case reclaimed
     /// FREE was sent to both scopes; the IOASID is reclaimed with its last reference.

@@ -1,5 +1,5 @@
 /// What a subscriber of IOASID events does with them, which decides when it is called.
-package enum IOASIDSubscriberKind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+public enum IOASIDSubscriberKind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
     /// Stops processors from sending the PASID: edits a VM's PASID translation table.
     case cpu
     /// Drains a device of the PASID.
@@ -11,13 +11,13 @@ package enum IOASIDSubscriberKind: UInt8, Hashable, Sendable, BitwiseCopyable, C
 }
 
 /// Someone who is told of IOASID events.
-package struct IOASIDSubscriber: Hashable, Sendable, BitwiseCopyable {
-    package let kind: IOASIDSubscriberKind
+public struct IOASIDSubscriber: Hashable, Sendable, BitwiseCopyable {
+    public let kind: IOASIDSubscriberKind
 
     /// Which VM, device or IOMMU; the machine's number for it.
-    package let instance: UInt32
+    public let instance: UInt32
 
-    package init(_ kind: IOASIDSubscriberKind, instance: UInt32) {
+    public init(_ kind: IOASIDSubscriberKind, instance: UInt32) {
         self.kind = kind
         self.instance = instance
     }
@@ -25,7 +25,7 @@ package struct IOASIDSubscriber: Hashable, Sendable, BitwiseCopyable {
 
 /// The order in which the kinds of subscribers hear of an event (virtualization §5.6). Processors are always first:
 /// the source of submissions stops before anything else is torn down (I-10).
-package enum NotifierOrder: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+public enum NotifierOrder: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
     /// CPU, DEVICE, IOMMU, LAST, the order of the series' version 3: the device is quiet before its translations go,
     /// so nothing faults.
     case deviceBeforeIOMMU
@@ -34,7 +34,7 @@ package enum NotifierOrder: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIter
     case iommuBeforeDevice
 
     /// The place of `kind` in the order, 0 first.
-    package func rank(of kind: IOASIDSubscriberKind) -> Int {
+    public func rank(of kind: IOASIDSubscriberKind) -> Int {
         switch (kind, self) {
         case (.cpu, _): 0
         case (.device, .deviceBeforeIOMMU), (.iommu, .iommuBeforeDevice): 1
@@ -70,7 +70,7 @@ struct NotifierChain: Sendable {
 /// The kinds order the call across both chains: a FREE reaches the set's CPU subscriber before the IOMMU's on the
 /// global chain (virtualization §5.6, "Trap"). In one kind the set's chain comes first. What is registered or
 /// unregistered while the sequence is walked does not change it.
-package struct IOASIDNotification: Sequence, IteratorProtocol, Sendable {
+public struct IOASIDNotification: Sequence, IteratorProtocol, Sendable {
     private let order: NotifierOrder
     private let local: ContiguousArray<IOASIDSubscriber>
     private let global: ContiguousArray<IOASIDSubscriber>
@@ -85,7 +85,7 @@ package struct IOASIDNotification: Sequence, IteratorProtocol, Sendable {
         self.global = global
     }
 
-    package mutating func next() -> IOASIDSubscriber? {
+    public mutating func next() -> IOASIDSubscriber? {
         guard globalIndex < global.count else { return nextLocal() }
         guard localIndex < local.count else { return nextGlobal() }
         let localRank = order.rank(of: local[localIndex].kind)

@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 /// The IA32_PASID MSR, 0D93H: the PASID of the software thread that runs on the logical processor (virtualization §3.1).
 ///
@@ -11,28 +11,28 @@ package import PCIe
 ///
 /// Reset value 0, which is invalid. In VMX non-root mode the PASID is the guest's, otherwise the host's: the register
 /// does not know, so the reader says which by the accessor it uses.
-package struct IA32PASID: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+public struct IA32PASID: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     /// The MSR's address.
-    package static let address: UInt32 = 0xD93
+    public static let address: UInt32 = 0xD93
 
-    package let rawValue: UInt64
+    public let rawValue: UInt64
 
     /// Returns `nil` when a reserved bit is set; WRMSR answers that with #GP(0).
     @inlinable
-    package init?(rawValue: UInt64) {
+    public init?(rawValue: UInt64) {
         guard rawValue & Self.reservedBits == 0 else { return nil }
         self.rawValue = rawValue
     }
 
     /// A valid register that holds `pasid`.
     @inlinable
-    package init(_ pasid: HostPASID) {
+    public init(_ pasid: HostPASID) {
         rawValue = UInt64(pasid.rawValue) | Self.validBit
     }
 
     /// A valid register that holds `pasid`.
     @inlinable
-    package init(_ pasid: GuestPASID) {
+    public init(_ pasid: GuestPASID) {
         rawValue = UInt64(pasid.rawValue) | Self.validBit
     }
 
@@ -42,16 +42,16 @@ package struct IA32PASID: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     }
 
     /// The reset value: no PASID.
-    @inlinable package static var invalid: Self { Self(unchecked: 0) }
+    @inlinable public static var invalid: Self { Self(unchecked: 0) }
 
     /// Bit 31. ENQCMD with this bit clear raises #GP(0).
-    @inlinable package var isValid: Bool { rawValue & Self.validBit != 0 }
+    @inlinable public var isValid: Bool { rawValue & Self.validBit != 0 }
 
     /// Bits 19:0 as a processor outside VMX non-root mode reads them.
-    @inlinable package var hostPASID: HostPASID { HostPASID(truncating: UInt32(truncatingIfNeeded: rawValue)) }
+    @inlinable public var hostPASID: HostPASID { HostPASID(truncating: UInt32(truncatingIfNeeded: rawValue)) }
 
     /// Bits 19:0 as a processor in VMX non-root mode reads them.
-    @inlinable package var guestPASID: GuestPASID { GuestPASID(truncating: UInt32(truncatingIfNeeded: rawValue)) }
+    @inlinable public var guestPASID: GuestPASID { GuestPASID(truncating: UInt32(truncatingIfNeeded: rawValue)) }
 
     @inlinable static var validBit: UInt64 { 1 << 31 }
 

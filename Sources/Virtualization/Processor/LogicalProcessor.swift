@@ -1,13 +1,13 @@
-package import IOMMU
-package import PCIe
+public import IOMMU
+public import PCIe
 
 /// A logical processor as one software thread of the host, or one vCPU, sees it.
 ///
 /// It holds what ENQCMD, ENQCMDS and MOVDIR64B read or change, and nothing else. A new one has IA32_PASID invalid,
 /// whatever its process owns (C-13).
-package struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
+public struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
     /// What the processor runs.
-    package enum Mode: Hashable, Sendable, BitwiseCopyable {
+    public enum Mode: Hashable, Sendable, BitwiseCopyable {
         /// A thread of a host process, VMX off or root mode.
         case native(ProcessID)
         /// A vCPU in VMX non-root mode.
@@ -15,41 +15,41 @@ package struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Whose instructions run.
-    package let mode: Mode
+    public let mode: Mode
 
     /// What CPUID reports.
-    package let features: ProcessorFeatures
+    public let features: ProcessorFeatures
 
     /// The CPL. Host threads run at 3 unless an administrator says otherwise; a guest sets it freely.
-    package var privilegeLevel: PrivilegeLevel
+    public var privilegeLevel: PrivilegeLevel
 
     /// The levels of paging in force; of use in non-root mode only.
-    package var pagingLevels: PagingLevels = .four
+    public var pagingLevels: PagingLevels = .four
 
     /// Whether the guest has paging on. Off, its linear addresses are guest physical. Of use in non-root mode only.
-    package var hasPageTables = false
+    public var hasPageTables = false
 
     /// CR3 without its flag bits: the guest's top paging structure. Of use in non-root mode with paging only.
-    package var pageTableRoot = GuestPhysicalAddress(rawValue: 0)
+    public var pageTableRoot = GuestPhysicalAddress(rawValue: 0)
 
     /// IA32_PASID. Software writes it with ``writeModelSpecificRegister(_:value:)``.
-    package var ia32PASID: IA32PASID = .invalid
+    public var ia32PASID: IA32PASID = .invalid
 
     /// The kernel's "this thread's MSR was loaded" flag, which bounds the lazy fix-up to once per thread
     /// (virtualization §3.4).
-    package var isPASIDActivated = false
+    public var isPASIDActivated = false
 
     /// The status flags of RFLAGS.
-    package var statusFlags: StatusFlags = []
+    public var statusFlags: StatusFlags = []
 
     /// RIP. It moves by the length of each instruction that retires or is skipped, and by nothing else; instructions
     /// are not fetched from there.
-    package var instructionPointer = LinearAddress(rawValue: 0)
+    public var instructionPointer = LinearAddress(rawValue: 0)
 
-    package var counters = ProcessorCounters()
+    public var counters = ProcessorCounters()
 
     /// A processor out of reset, with CPL 3 in native and CPL 0 in non-root mode.
-    package init(mode: Mode, features: ProcessorFeatures = [.enqcmd, .movdir64b]) {
+    public init(mode: Mode, features: ProcessorFeatures = [.enqcmd, .movdir64b]) {
         self.mode = mode
         self.features = features
         switch mode {
@@ -59,7 +59,7 @@ package struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Whether a VMCS controls what runs.
-    @inlinable package var isNonRoot: Bool {
+    @inlinable public var isNonRoot: Bool {
         if case .nonRoot = mode { true } else { false }
     }
 }
@@ -69,7 +69,7 @@ package struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
 extension LogicalProcessor {
     /// WRMSR. Returns the exception that it raises instead: #GP(0) above CPL 0, for any MSR but IA32_PASID, for
     /// IA32_PASID on a processor without ENQCMD, and for a reserved bit (virtualization §3.1).
-    package mutating func writeModelSpecificRegister(_ address: UInt32, value: UInt64) -> ProcessorException? {
+    public mutating func writeModelSpecificRegister(_ address: UInt32, value: UInt64) -> ProcessorException? {
         guard privilegeLevel == .supervisor else { return .generalProtection(.privilegeLevel) }
         guard address == IA32PASID.address, features.contains(.enqcmd) else {
             return .generalProtection(.unknownRegister)
@@ -91,7 +91,7 @@ extension LogicalProcessor {
     ///
     /// - Parameter processPASID: The PASID of the process; `nil` when nothing is bound for it, as after fork.
     /// - Precondition: The mode is native. A guest's kernel handles its own exceptions.
-    package mutating func fixUpGeneralProtection(processPASID: HostPASID?) -> Bool {
+    public mutating func fixUpGeneralProtection(processPASID: HostPASID?) -> Bool {
         precondition(!isNonRoot, "the host kernel does not handle a guest's #GP")
         guard features.contains(.enqcmd), let processPASID, !isPASIDActivated else { return false }
         ia32PASID = IA32PASID(processPASID)

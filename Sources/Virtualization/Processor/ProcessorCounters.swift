@@ -1,20 +1,20 @@
 /// What one logical processor has done since it was created. Each counts events and wraps at 2^64.
-package struct ProcessorCounters: Hashable, Sendable, BitwiseCopyable {
+public struct ProcessorCounters: Hashable, Sendable, BitwiseCopyable {
     /// ENQCMD and ENQCMDS that ended with ZF = 0.
-    package var accepted: UInt64 = 0
+    public var accepted: UInt64 = 0
     /// ENQCMD and ENQCMDS that the fabric or the device answered with anything but success: ZF = 1.
-    package var retried: UInt64 = 0
+    public var retried: UInt64 = 0
     /// MOVDIR64B stores that left the processor; nothing tells whether a queue took them.
-    package var posted: UInt64 = 0
+    public var posted: UInt64 = 0
     /// #GP(0) answered by loading IA32_PASID: at most 1 for a thread (virtualization §3.4).
-    package var generalProtectionFixups: UInt64 = 0
+    public var generalProtectionFixups: UInt64 = 0
     /// VM exits with reason 72.
-    package var enqcmdExits: UInt64 = 0
+    public var enqcmdExits: UInt64 = 0
     /// VM exits with reason 73.
-    package var enqcmdsExits: UInt64 = 0
+    public var enqcmdsExits: UInt64 = 0
     /// VM exits with any other reason.
-    package var otherExits: UInt64 = 0
+    public var otherExits: UInt64 = 0
 
     @inlinable
-    package init() {}
+    public init() {}
 }

@@ -1,8 +1,8 @@
-package import PCIe
+public import PCIe
 
 /// What a logical processor raises instead of completing an instruction. No state has changed but what the exception
 /// itself records.
-package enum ProcessorException: Hashable, Sendable, BitwiseCopyable {
+public enum ProcessorException: Hashable, Sendable, BitwiseCopyable {
     /// #UD, vector 6.
     case invalidOpcode(InvalidOpcodeCause)
     /// #GP(0), vector 13. The cause is the model's explanation: hardware reports error code 0 for all of them.
@@ -11,7 +11,7 @@ package enum ProcessorException: Hashable, Sendable, BitwiseCopyable {
     case pageFault(address: LinearAddress, code: PageFaultErrorCode)
 
     /// The interrupt vector, 6, 13 or 14.
-    package var vector: UInt8 {
+    public var vector: UInt8 {
         switch self {
         case .invalidOpcode: 6
         case .generalProtection: 13
@@ -20,7 +20,7 @@ package enum ProcessorException: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The error code that the handler finds on its stack; `nil` for an exception without one.
-    package var errorCode: UInt32? {
+    public var errorCode: UInt32? {
         switch self {
         case .invalidOpcode: nil
         case .generalProtection: 0
@@ -29,7 +29,7 @@ package enum ProcessorException: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The manuals' short name: `#UD`, `#GP(0)` or `#PF`.
-    package var mnemonic: String {
+    public var mnemonic: String {
         switch self {
         case .invalidOpcode: "#UD"
         case .generalProtection: "#GP(0)"
@@ -39,7 +39,7 @@ package enum ProcessorException: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// Why an instruction raised #UD.
-package enum InvalidOpcodeCause: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+public enum InvalidOpcodeCause: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
     /// CPUID does not enumerate the instruction.
     case notEnumerated
     /// The instruction has a LOCK prefix.
@@ -47,7 +47,7 @@ package enum InvalidOpcodeCause: UInt8, Hashable, Sendable, BitwiseCopyable, Cas
 }
 
 /// Why an instruction raised #GP(0).
-package enum GeneralProtectionCause: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+public enum GeneralProtectionCause: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
     /// ENQCMDS, RDMSR or WRMSR at a CPL above 0.
     case privilegeLevel
     /// ENQCMD with bit 31 of IA32_PASID clear.
@@ -67,23 +67,23 @@ package enum GeneralProtectionCause: UInt8, Hashable, Sendable, BitwiseCopyable,
 }
 
 /// The error code of #PF (SDM vol. 3, "Page-Fault Exceptions").
-package struct PageFaultErrorCode: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt32
+public struct PageFaultErrorCode: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt32
 
     @inlinable
-    package init(rawValue: UInt32) {
+    public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
     /// P, bit 0: the page is present and its rights forbid the access. Clear: it is not present.
-    @inlinable package static var present: Self { Self(rawValue: 1 << 0) }
+    @inlinable public static var present: Self { Self(rawValue: 1 << 0) }
 
     /// W/R, bit 1: the access was a write.
-    @inlinable package static var write: Self { Self(rawValue: 1 << 1) }
+    @inlinable public static var write: Self { Self(rawValue: 1 << 1) }
 
     /// U/S, bit 2: the access came from CPL 3.
-    @inlinable package static var user: Self { Self(rawValue: 1 << 2) }
+    @inlinable public static var user: Self { Self(rawValue: 1 << 2) }
 
     /// RSVD, bit 3: a reserved bit is set in a paging structure.
-    @inlinable package static var reservedBit: Self { Self(rawValue: 1 << 3) }
+    @inlinable public static var reservedBit: Self { Self(rawValue: 1 << 3) }
 }

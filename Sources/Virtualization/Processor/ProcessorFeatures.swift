@@ -1,15 +1,15 @@
 /// CPUID.(EAX=7,ECX=0):ECX as far as it enumerates direct stores (virtualization §2.1).
-package struct ProcessorFeatures: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt32
+public struct ProcessorFeatures: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt32
 
     @inlinable
-    package init(rawValue: UInt32) {
+    public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
     /// Bit 28: MOVDIR64B.
-    @inlinable package static var movdir64b: Self { Self(rawValue: 1 << 28) }
+    @inlinable public static var movdir64b: Self { Self(rawValue: 1 << 28) }
 
     /// Bit 29: ENQCMD, ENQCMDS and the IA32_PASID MSR.
-    @inlinable package static var enqcmd: Self { Self(rawValue: 1 << 29) }
+    @inlinable public static var enqcmd: Self { Self(rawValue: 1 << 29) }
 }

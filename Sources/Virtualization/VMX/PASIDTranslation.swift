@@ -1,15 +1,15 @@
-package import IOMMU
-package import PCIe
+public import IOMMU
+public import PCIe
 
 /// How the processor's walk of a PASID translation table ended.
-package enum PASIDTranslation: Hashable, Sendable, BitwiseCopyable {
+public enum PASIDTranslation: Hashable, Sendable, BitwiseCopyable {
     case translated(HostPASID)
     /// The processor leaves non-root mode with reason 72 or 73.
     case failed(PASIDTranslationFailure)
 }
 
 /// Why a guest PASID did not translate. The exit does not tell; the model does.
-package enum PASIDTranslationFailure: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
+public enum PASIDTranslationFailure: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
     /// Bit 0 of the directory entry is clear.
     case directoryEntryNotPresent
     /// A reserved bit of the directory entry is set.
@@ -23,26 +23,26 @@ package enum PASIDTranslationFailure: UInt8, Hashable, Sendable, BitwiseCopyable
 }
 
 /// Where a guest PASID indexes the structures of virtualization §4.2.
-package struct PASIDTranslationIndex: Hashable, Sendable, BitwiseCopyable {
+public struct PASIDTranslationIndex: Hashable, Sendable, BitwiseCopyable {
     /// g[19]: the high directory instead of the low one.
-    package let isHigh: Bool
+    public let isHigh: Bool
     /// g[18:10]: the entry of the directory, 0 to 511.
-    package let directoryIndex: Int
+    public let directoryIndex: Int
     /// g[9:0]: the entry of the table, 0 to 1023.
-    package let tableIndex: Int
+    public let tableIndex: Int
 
     @inlinable
-    package init(_ guestPASID: GuestPASID) {
+    public init(_ guestPASID: GuestPASID) {
         isHigh = guestPASID.rawValue >> 19 & 1 != 0
         directoryIndex = Int(guestPASID.rawValue >> 10 & 0x1FF)
         tableIndex = Int(guestPASID.rawValue & 0x3FF)
     }
 
     /// The directory entry's offset in its directory, in bytes.
-    @inlinable package var directoryOffset: UInt64 { UInt64(directoryIndex) * 8 }
+    @inlinable public var directoryOffset: UInt64 { UInt64(directoryIndex) * 8 }
 
     /// The table entry's offset in its table, in bytes.
-    @inlinable package var tableOffset: UInt64 { UInt64(tableIndex) * 4 }
+    @inlinable public var tableOffset: UInt64 { UInt64(tableIndex) * 4 }
 }
 
 extension PASIDTranslationTable {
@@ -52,7 +52,7 @@ extension PASIDTranslationTable {
     ///   - low: The VMCS's low PASID directory address.
     ///   - high: The VMCS's high PASID directory address.
     @inlinable
-    package static func translate(
+    public static func translate(
         _ guestPASID: GuestPASID, low: HostPhysicalAddress, high: HostPhysicalAddress, memory: PhysicalMemory
     ) -> PASIDTranslation {
         let index = PASIDTranslationIndex(guestPASID)

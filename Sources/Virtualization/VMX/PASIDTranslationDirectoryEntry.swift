@@ -1,4 +1,4 @@
-package import PCIe
+public import PCIe
 
 /// An entry of a PASID directory, the upper level of a VM's PASID translation table (virtualization §4.2). 8 bytes.
 ///
@@ -8,11 +8,11 @@ package import PCIe
 /// | 11:1 | reserved |
 /// | 51:12 | address of the PASID table |
 /// | 63:52 | reserved, beyond the physical address width |
-package struct PASIDTranslationDirectoryEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt64
+public struct PASIDTranslationDirectoryEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt64
 
     @inlinable
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
@@ -20,20 +20,20 @@ package struct PASIDTranslationDirectoryEntry: RawRepresentable, Hashable, Senda
     ///
     /// - Precondition: `table` is a multiple of 4096 below 2^52.
     @inlinable
-    package init(table: HostPhysicalAddress) {
+    public init(table: HostPhysicalAddress) {
         precondition(table.rawValue & ~Self.addressBits == 0, "a PASID table fills one 4 KiB frame")
         rawValue = table.rawValue | Self.presentBit
     }
 
     /// The entry of a directory without a table.
-    @inlinable package static var notPresent: Self { Self(rawValue: 0) }
+    @inlinable public static var notPresent: Self { Self(rawValue: 0) }
 
-    @inlinable package var isPresent: Bool { rawValue & Self.presentBit != 0 }
+    @inlinable public var isPresent: Bool { rawValue & Self.presentBit != 0 }
 
-    @inlinable package var hasReservedBits: Bool { rawValue & ~(Self.addressBits | Self.presentBit) != 0 }
+    @inlinable public var hasReservedBits: Bool { rawValue & ~(Self.addressBits | Self.presentBit) != 0 }
 
     /// The PASID table; of meaning only in a present entry.
-    @inlinable package var table: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & Self.addressBits) }
+    @inlinable public var table: HostPhysicalAddress { HostPhysicalAddress(rawValue: rawValue & Self.addressBits) }
 
     @inlinable static var presentBit: UInt64 { 1 }
 

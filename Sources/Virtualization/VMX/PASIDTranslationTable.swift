@@ -1,5 +1,5 @@
-package import IOMMU
-package import PCIe
+public import IOMMU
+public import PCIe
 
 /// The PASID translation table of one VM: what turns its guest PASIDs into host PASIDs (virtualization §4.2).
 ///
@@ -11,15 +11,15 @@ package import PCIe
 ///
 /// A PASID table is freed when its last entry goes: frames are one pool for all VMs, and a guest that binds and unbinds
 /// one PASID in each of the 1024 tables must not keep 4 MiB of it.
-package struct PASIDTranslationTable: ~Copyable {
+public struct PASIDTranslationTable: ~Copyable {
     /// For the VMCS's low PASID directory address: guest PASIDs 0 to 7FFFFH.
-    package let lowDirectory: HostPhysicalAddress
+    public let lowDirectory: HostPhysicalAddress
 
     /// For the VMCS's high PASID directory address: guest PASIDs 80000H to FFFFFH.
-    package let highDirectory: HostPhysicalAddress
+    public let highDirectory: HostPhysicalAddress
 
     /// How many guest PASIDs translate.
-    package private(set) var mappingCount = 0
+    public private(set) var mappingCount = 0
 
     private let memory: PhysicalMemory
     private var validEntryCounts: ContiguousArray<UInt16>
@@ -27,7 +27,7 @@ package struct PASIDTranslationTable: ~Copyable {
     private static let tableCount = 1024
 
     /// An empty table in two zero-filled frames of `memory`. `nil` when no two frames are free.
-    package init?(memory: PhysicalMemory) {
+    public init?(memory: PhysicalMemory) {
         guard let low = memory.allocateFrame() else { return nil }
         guard let high = memory.allocateFrame() else {
             memory.freeFrame(low)
@@ -51,7 +51,7 @@ package struct PASIDTranslationTable: ~Copyable {
 }
 
 /// Why a mapping was refused. The table is as it was.
-package enum PASIDMappingError: Error, Hashable, Sendable {
+public enum PASIDMappingError: Error, Hashable, Sendable {
     /// A PASID table was needed and no frame is free.
     case outOfFrames
     /// The guest PASID translates already.
@@ -60,7 +60,7 @@ package enum PASIDMappingError: Error, Hashable, Sendable {
 
 extension PASIDTranslationTable {
     /// Makes `guestPASID` translate to `hostPASID`. Any number of guest PASIDs may share one.
-    package mutating func map(_ guestPASID: GuestPASID, to hostPASID: HostPASID) throws(PASIDMappingError) {
+    public mutating func map(_ guestPASID: GuestPASID, to hostPASID: HostPASID) throws(PASIDMappingError) {
         let index = PASIDTranslationIndex(guestPASID)
         let entryAddress = directoryEntryAddress(index)
         let old = Self.directoryEntry(at: entryAddress, in: memory)
@@ -82,7 +82,7 @@ extension PASIDTranslationTable {
 
     /// Ends the translation of `guestPASID` and returns what it was. `nil`, and no change, when it had none.
     @discardableResult
-    package mutating func unmap(_ guestPASID: GuestPASID) -> HostPASID? {
+    public mutating func unmap(_ guestPASID: GuestPASID) -> HostPASID? {
         let index = PASIDTranslationIndex(guestPASID)
         let entryAddress = directoryEntryAddress(index)
         let directoryEntry = Self.directoryEntry(at: entryAddress, in: memory)
@@ -101,7 +101,7 @@ extension PASIDTranslationTable {
     }
 
     /// What `guestPASID` translates to, by the same walk that the processor makes.
-    package func hostPASID(for guestPASID: GuestPASID) -> HostPASID? {
+    public func hostPASID(for guestPASID: GuestPASID) -> HostPASID? {
         switch Self.translate(guestPASID, low: lowDirectory, high: highDirectory, memory: memory) {
         case .translated(let hostPASID): hostPASID
         case .failed: nil

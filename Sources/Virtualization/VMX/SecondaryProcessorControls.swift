@@ -1,15 +1,15 @@
 /// The secondary processor-based VM-execution controls (virtualization §4.1).
-package struct SecondaryProcessorControls: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt32
+public struct SecondaryProcessorControls: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt32
 
     @inlinable
-    package init(rawValue: UInt32) {
+    public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
     /// Bit 21: ENQCMD and ENQCMDS in non-root mode translate their PASID.
-    @inlinable package static var pasidTranslation: Self { Self(rawValue: 1 << 21) }
+    @inlinable public static var pasidTranslation: Self { Self(rawValue: 1 << 21) }
 
     /// The controls that may be 1: bits 63:32 of IA32_VMX_PROCBASED_CTLS2 (48BH).
-    @inlinable package static var allowed: Self { .pasidTranslation }
+    @inlinable public static var allowed: Self { .pasidTranslation }
 }

@@ -1,25 +1,25 @@
-package import PCIe
+public import PCIe
 
 /// The VM control structure of one vCPU: the fields that govern PASID translation, and the exit information.
 ///
 /// The hypervisor writes it only while the vCPU is outside non-root mode (virtualization §4.6).
-package struct VMCS: Hashable, Sendable, BitwiseCopyable {
+public struct VMCS: Hashable, Sendable, BitwiseCopyable {
     /// The secondary processor-based controls. A new VMCS translates no PASID.
-    package var secondaryControls: SecondaryProcessorControls = []
+    public var secondaryControls: SecondaryProcessorControls = []
 
     /// The directory for guest PASIDs 0 to 7FFFFH.
-    package var lowPASIDDirectory = HostPhysicalAddress(rawValue: 0)
+    public var lowPASIDDirectory = HostPhysicalAddress(rawValue: 0)
 
     /// The directory for guest PASIDs 80000H to FFFFFH.
-    package var highPASIDDirectory = HostPhysicalAddress(rawValue: 0)
+    public var highPASIDDirectory = HostPhysicalAddress(rawValue: 0)
 
     /// The last VM exit; `nil` before the first.
-    package private(set) var lastExit: VMExit?
+    public private(set) var lastExit: VMExit?
 
-    package init() {}
+    public init() {}
 
     /// A VMCS that translates guest PASIDs by `table`.
-    package init(translatingBy table: borrowing PASIDTranslationTable) {
+    public init(translatingBy table: borrowing PASIDTranslationTable) {
         secondaryControls = .pasidTranslation
         lowPASIDDirectory = table.lowDirectory
         highPASIDDirectory = table.highDirectory
@@ -34,7 +34,7 @@ package struct VMCS: Hashable, Sendable, BitwiseCopyable {
 
 extension VMCS {
     /// VMREAD. Exit information reads as 0 before the first exit.
-    package func read(_ field: VMCSField) throws(VMInstructionError) -> UInt64 {
+    public func read(_ field: VMCSField) throws(VMInstructionError) -> UInt64 {
         if field.isUpperHalf {
             guard field.hasUpperHalf else { throw .unsupportedField }
             return try read(field.wholeField) >> 32
@@ -52,7 +52,7 @@ extension VMCS {
     }
 
     /// VMWRITE. Nothing is checked but the field: VM entry checks the values.
-    package mutating func write(_ value: UInt64, to field: VMCSField) throws(VMInstructionError) {
+    public mutating func write(_ value: UInt64, to field: VMCSField) throws(VMInstructionError) {
         let old = try read(field.hasUpperHalf ? field.wholeField : field)
         guard !field.isReadOnly else { throw .readOnlyField }
         let whole = field.isUpperHalf ? old & 0xFFFF_FFFF | value << 32 : value
@@ -67,7 +67,7 @@ extension VMCS {
 // MARK: VM entry
 
 /// Why VM entry refuses a VMCS. The processor itself reports no more than ``VMInstructionError/invalidControlFields``.
-package enum VMEntryFailure: Error, Hashable, Sendable, BitwiseCopyable {
+public enum VMEntryFailure: Error, Hashable, Sendable, BitwiseCopyable {
     /// A control is 1 that the processor does not have.
     case unsupportedControls(SecondaryProcessorControls)
     /// A PASID directory address is no multiple of 4096.
@@ -81,7 +81,7 @@ extension VMCS {
     /// is on.
     ///
     /// - Parameter physicalAddressWidth: In bits, 12 to 52.
-    package func checkEntry(physicalAddressWidth: Int = 52) throws(VMEntryFailure) {
+    public func checkEntry(physicalAddressWidth: Int = 52) throws(VMEntryFailure) {
         let unsupported = secondaryControls.subtracting(.allowed)
         guard unsupported.isEmpty else { throw .unsupportedControls(unsupported) }
         guard secondaryControls.contains(.pasidTranslation) else { return }

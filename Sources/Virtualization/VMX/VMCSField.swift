@@ -1,32 +1,32 @@
 /// The encoding of a VMCS field as VMREAD and VMWRITE take it (SDM vol. 3, appendix B). Open: software may name any.
-package struct VMCSField: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt32
+public struct VMCSField: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt32
 
     @inlinable
-    package init(rawValue: UInt32) {
+    public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
     /// 2038H, and 2039H for bits 63:32: low PASID directory address.
-    package static let lowPASIDDirectoryAddress = Self(rawValue: 0x2038)
+    public static let lowPASIDDirectoryAddress = Self(rawValue: 0x2038)
 
     /// 203AH, and 203BH for bits 63:32: high PASID directory address.
-    package static let highPASIDDirectoryAddress = Self(rawValue: 0x203A)
+    public static let highPASIDDirectoryAddress = Self(rawValue: 0x203A)
 
     /// 2400H, and 2401H for bits 63:32: guest physical address of an EPT violation. Read-only.
-    package static let guestPhysicalAddress = Self(rawValue: 0x2400)
+    public static let guestPhysicalAddress = Self(rawValue: 0x2400)
 
     /// 401EH: secondary processor-based VM-execution controls.
-    package static let secondaryProcessorControls = Self(rawValue: 0x401E)
+    public static let secondaryProcessorControls = Self(rawValue: 0x401E)
 
     /// 4402H: exit reason. Read-only.
-    package static let exitReason = Self(rawValue: 0x4402)
+    public static let exitReason = Self(rawValue: 0x4402)
 
     /// 440CH: VM-exit instruction length in bytes. Read-only.
-    package static let exitInstructionLength = Self(rawValue: 0x440C)
+    public static let exitInstructionLength = Self(rawValue: 0x440C)
 
     /// 6400H: exit qualification. Read-only.
-    package static let exitQualification = Self(rawValue: 0x6400)
+    public static let exitQualification = Self(rawValue: 0x6400)
 
     /// Bit 0 names the upper 32 bits of a 64-bit field.
     var isUpperHalf: Bool { rawValue & 1 != 0 }
@@ -42,7 +42,7 @@ package struct VMCSField: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
 }
 
 /// Why VMREAD, VMWRITE or VM entry failed (SDM vol. 3, "VM Instruction Error Numbers").
-package enum VMInstructionError: UInt32, Error, Hashable, Sendable {
+public enum VMInstructionError: UInt32, Error, Hashable, Sendable {
     /// 7: VM entry with invalid control fields.
     case invalidControlFields = 7
     /// 12: VMREAD or VMWRITE of a field that this processor does not have.

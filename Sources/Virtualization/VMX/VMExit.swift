@@ -1,21 +1,21 @@
-package import PCIe
+public import PCIe
 
 /// What a VM exit tells the hypervisor. Fault-like: RIP still points at the instruction, nothing was sent and no
 /// register has changed (virtualization §4.3).
-package struct VMExit: Hashable, Sendable, BitwiseCopyable {
-    package let reason: ExitReason
+public struct VMExit: Hashable, Sendable, BitwiseCopyable {
+    public let reason: ExitReason
 
     /// The exit qualification. 0 for reasons 72 and 73, which define none.
-    package let qualification: UInt64
+    public let qualification: UInt64
 
     /// The bytes by which to advance RIP to skip the instruction.
-    package let instructionLength: UInt8
+    public let instructionLength: UInt8
 
     /// The guest physical address of an EPT violation; 0 for the other reasons.
-    package let guestPhysicalAddress: GuestPhysicalAddress
+    public let guestPhysicalAddress: GuestPhysicalAddress
 
     @inlinable
-    package init(
+    public init(
         reason: ExitReason, qualification: UInt64 = 0, instructionLength: UInt8,
         guestPhysicalAddress: GuestPhysicalAddress = GuestPhysicalAddress(rawValue: 0)
     ) {
@@ -29,7 +29,7 @@ package struct VMExit: Hashable, Sendable, BitwiseCopyable {
 extension LogicalProcessor {
     /// Leaves non-root mode with `exit`: fills the exit information of `vmcs` and counts. RIP, the flags and every
     /// other register stay as they are (V-05).
-    package mutating func take(_ exit: VMExit, recordingIn vmcs: inout VMCS) {
+    public mutating func take(_ exit: VMExit, recordingIn vmcs: inout VMCS) {
         precondition(isNonRoot, "VM exit of a processor that runs no guest")
         vmcs.record(exit)
         switch exit.reason {
@@ -46,7 +46,7 @@ extension LogicalProcessor {
     /// like a full queue.
     ///
     /// - Precondition: `exit` has reason 72 or 73.
-    package mutating func resumeSkipping(_ exit: VMExit) {
+    public mutating func resumeSkipping(_ exit: VMExit) {
         precondition(exit.reason == .enqcmd || exit.reason == .enqcmds, "only a failed enqueue is skipped")
         statusFlags = .afterEnqueue(accepted: false)
         instructionPointer = instructionPointer.advanced(by: UInt64(exit.instructionLength))
