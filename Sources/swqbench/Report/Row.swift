@@ -8,7 +8,7 @@ struct Row {
     /// What it is compared with; `nil` when nothing compares.
     let peer: String?
     let peerValue: Double?
-    /// How many times as good as the peer; above 1 is better, whatever the unit.
+    /// How many times as good as the peer; above 1 is better, whatever the unit. `nil` when the divisor is 0.
     let ratio: Double?
     /// The ratio to reach, `nil` when none is set.
     let target: Double?
@@ -34,7 +34,8 @@ struct Row {
         target: Double? = nil, counts: Bool = true, note: String = ""
     ) {
         let (value, peerValue) = (comparison.value.median, comparison.peer.median)
-        let ratio = direction == .largerIsBetter ? value / peerValue : peerValue / value
+        let (over, under) = direction == .largerIsBetter ? (value, peerValue) : (peerValue, value)
+        let ratio = under > 0 ? over / under : nil
         self.name = name
         self.value = value
         self.unit = unit
@@ -42,7 +43,7 @@ struct Row {
         self.peerValue = peerValue
         self.ratio = ratio
         self.target = target
-        holds = counts && target.map { ratio >= $0 } ?? true
+        holds = counts && target.map { target in ratio.map { $0 >= target } ?? false } ?? true
         spread = comparison.value.spread
         peerSpread = comparison.peer.spread
         self.note = note
