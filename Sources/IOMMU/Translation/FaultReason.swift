@@ -101,18 +101,3 @@ extension FaultReason {
         }
     }
 }
-
-extension FaultReason {
-    /// Whether the second stage denied the access, so that a processor leaves non-root mode with an EPT violation: 78H
-    /// to 7BH, 83H to 86H, and a first-stage table that the second stage withholds.
-    public var isSecondStage: Bool {
-        switch self {
-        case .secondStageAccess, .secondStageNotPresent, .secondStageReserved, .secondStageRootAccess, .beyondHostWidth,
-            .beyondGuestWidth, .writeDenied, .readDenied, .firstStageRootReadDenied, .firstStageTableReadDenied,
-            .firstStageTableWriteDenied, .firstStageTableBeyondGuestWidth:
-            true
-        default:
-            false
-        }
-    }
-}

@@ -118,6 +118,7 @@ extension Machine {
         switch HostAddressLayout.target(of: target) {
         case .portal(let device, let portal) where devices.contains(device):
             devices[device].post(words, to: portal)
+            collectEffects(ofDevice: device)
         case .memory:
             for index in 0..<8 { memory.store64(words[word: index], at: target.advanced(by: UInt64(index) * 8)) }
         case .portal, .nothing:
@@ -209,13 +210,12 @@ extension Machine {
         default: code.insert(.present)
         }
         let exception = ProcessorException.pageFault(address: access.address, code: code)
-        let core = processors[index].core
-        // A denied write has one code for both stages; with paging on it is taken for the guest's own.
-        let isSecondStage = access.fault.reason.isSecondStage && !(access.fault.reason == .writeDenied && core.hasPageTables)
-        guard core.isNonRoot, isSecondStage else { return .exception(exception) }
+        guard processors[index].core.isNonRoot, let guestPhysicalAddress = access.fault.secondStageAddress else {
+            return .exception(exception)
+        }
         let exit = VMExit(
             reason: .eptViolation, instructionLength: instruction.kind.byteCount,
-            guestPhysicalAddress: GuestPhysicalAddress(rawValue: access.address.rawValue))
+            guestPhysicalAddress: guestPhysicalAddress)
         processors[index].take(exit)
         return .unmappedGuestAddress(exit, exception)
     }
