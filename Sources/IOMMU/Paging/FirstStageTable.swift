@@ -53,4 +53,17 @@ public struct FirstStageTable: ~Copyable {
             PageTable.range(from: address.rawValue, byteCount: byteCount, below: Self.addressEnd),
             permission: writable ? .readWrite : .readOnly)
     }
+
+    /// Permits reads, and writes if `writable`, in `byteCount` bytes from `address`, whose mapped pages lie where
+    /// ``map(_:to:byteCount:writable:)`` would put them: these change in place, the others are mapped. The
+    /// caller invalidates when something is forbidden.
+    ///
+    /// - Throws: ``MappingError``; every translation is as it was then.
+    public mutating func remap(
+        _ address: LinearAddress, to target: HostPhysicalAddress, byteCount: UInt64, writable: Bool
+    ) throws(MappingError) {
+        try table.remap(
+            PageTable.range(from: address.rawValue, byteCount: byteCount, below: Self.addressEnd), to: target,
+            permission: writable ? .readWrite : .readOnly)
+    }
 }

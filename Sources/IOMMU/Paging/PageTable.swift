@@ -77,6 +77,24 @@ struct PageTable: ~Copyable {
         setPermission(permission, in: range, of: rootNode)
     }
 
+    /// Permits `permission` in all of `range`, whose mapped parts lie where they would if the whole were mapped to
+    /// `target`: these change in place, the others are mapped.
+    mutating func remap(
+        _ range: Range<UInt64>, to target: HostPhysicalAddress, permission: PagePermission
+    ) throws(MappingError) {
+        var holes: [Range<UInt64>] = []
+        collectHoles(in: range, of: rootNode, into: &holes)
+        do throws(MappingError) {
+            for hole in holes {
+                try map(hole, to: target.advanced(by: hole.lowerBound - range.lowerBound), permission: permission)
+            }
+            try protect(range, permission: permission)
+        } catch {
+            for hole in holes { _ = clear(hole, of: rootNode) }
+            throw error
+        }
+    }
+
     /// `byteCount` bytes from `address`, when they are whole pages below `end`.
     static func range(
         from address: UInt64, byteCount: UInt64, below end: UInt64
@@ -179,6 +197,23 @@ extension PageTable {
             }
         }
         return true
+    }
+
+    /// Appends the parts of `range` that are not mapped, by rising address, no two of them adjacent.
+    private func collectHoles(in range: Range<UInt64>, of node: Node, into holes: inout [Range<UInt64>]) {
+        for index in node.indices(of: range) {
+            let entry = entry(index, of: node)
+            let piece = range.clamped(to: node.coverage(of: index))
+            if let child = child(entry, at: index, of: node) {
+                collectHoles(in: piece, of: child, into: &holes)
+            } else if entry == 0 {
+                if let last = holes.last, last.upperBound == piece.lowerBound {
+                    holes[holes.count - 1] = last.lowerBound..<piece.upperBound
+                } else {
+                    holes.append(piece)
+                }
+            }
+        }
     }
 
     /// Maps `range`, in which nothing is mapped. `false` when frames ran out on the way.

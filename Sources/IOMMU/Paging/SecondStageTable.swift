@@ -58,4 +58,17 @@ public struct SecondStageTable: ~Copyable {
             PageTable.range(from: address.rawValue, byteCount: byteCount, below: Self.addressEnd),
             permission: permission)
     }
+
+    /// Permits `permission` in `byteCount` bytes from `address`, whose mapped pages lie where
+    /// ``map(_:to:byteCount:permission:)`` would put them: these change in place, the others are mapped. The
+    /// caller invalidates when something is forbidden.
+    ///
+    /// - Throws: ``MappingError``; every translation is as it was then.
+    public mutating func remap(
+        _ address: GuestPhysicalAddress, to target: HostPhysicalAddress, byteCount: UInt64, permission: PagePermission
+    ) throws(MappingError) {
+        try table.remap(
+            PageTable.range(from: address.rawValue, byteCount: byteCount, below: Self.addressEnd), to: target,
+            permission: permission)
+    }
 }

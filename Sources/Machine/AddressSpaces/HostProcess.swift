@@ -9,6 +9,9 @@ struct HostProcess: ~Copyable {
     var map: AddressMap
     /// The PASID of the address space while any device is bound (SVA); the same for every thread and device.
     var pasid: HostPASID?
+    /// The PASID whose IOMMU entries lead to ``table``: ``pasid``, and after it is taken away until its descriptors are
+    /// gone.
+    var translatedPASID: HostPASID?
     /// Bit n: device n is bound.
     var boundDevices: UInt64 = 0
     /// The processors that are its threads.

@@ -79,10 +79,12 @@ extension Machine {
         let mapping = try self.mapping(containing: start, byteCount: byteCount, in: space)
         guard case .memory(let region) = mapping.content else { throw .address(.notMemory) }
         guard !(mapping.isReadOnly && access == .readWrite) else { throw .address(.readOnly) }
-        guard clearPages(start, byteCount: byteCount, in: space) else { throw .outOfFrames }
-        guard access != .none else { return }
         let page = region.advanced(by: start - mapping.start)
-        guard setPages(start, to: page, byteCount: byteCount, access: access, in: space) else { throw .outOfFrames }
+        let isChanged =
+            access == .none
+            ? clearPages(start, byteCount: byteCount, in: space)
+            : changePages(start, to: page, byteCount: byteCount, access: access, in: space)
+        guard isChanged else { throw .outOfFrames }
     }
 
     /// The mapping that holds all of a range.
@@ -120,7 +122,7 @@ extension Machine {
     private mutating func setPages(
         _ start: UInt64, to page: HostPhysicalAddress, byteCount: UInt64, access: MemoryAccess, in space: AddressSpaceIndex
     ) -> Bool {
-        do throws(MappingError) {
+        Self.hasFrames { () throws(MappingError) in
             switch space {
             case .process(let index):
                 try processes[index].table.map(
@@ -130,28 +132,60 @@ extension Machine {
                     GuestPhysicalAddress(rawValue: start), to: page, byteCount: byteCount,
                     permission: access == .readWrite ? .readWrite : .readOnly)
             }
-            return true
-        } catch {
-            precondition(error == .outOfFrames, "the address map and the page table agree: \(error)")
-            return false
         }
+    }
+
+    /// Gives pages of one mapping, mapped in the table or not, this access. Returns `false` when out of frames;
+    /// everything is as it was then.
+    private mutating func changePages(
+        _ start: UInt64, to page: HostPhysicalAddress, byteCount: UInt64, access: MemoryAccess, in space: AddressSpaceIndex
+    ) -> Bool {
+        let isDone = Self.hasFrames { () throws(MappingError) in
+            switch space {
+            case .process(let index):
+                try processes[index].table.remap(
+                    LinearAddress(rawValue: start), to: page, byteCount: byteCount, writable: access == .readWrite)
+            case .virtualMachine(let index):
+                try vms[index].table.remap(
+                    GuestPhysicalAddress(rawValue: start), to: page, byteCount: byteCount,
+                    permission: access == .readWrite ? .readWrite : .readOnly)
+            }
+        }
+        if isDone { invalidate(start, byteCount: byteCount, in: space) }
+        return isDone
     }
 
     /// Returns `false` when a large page must be split and no frame is free; everything is as it was then.
     private mutating func clearPages(_ start: UInt64, byteCount: UInt64, in space: AddressSpaceIndex) -> Bool {
-        do throws(MappingError) {
+        let isDone = Self.hasFrames { () throws(MappingError) in
             switch space {
             case .process(let index):
                 try processes[index].table.unmap(LinearAddress(rawValue: start), byteCount: byteCount)
-                if let pasid = processes[index].pasid {
-                    iommu.invalidate(
-                        .pasidTLBPages(Self.hostDomain, pasid, LinearAddress(rawValue: start), byteCount: byteCount))
-                }
             case .virtualMachine(let index):
-                let address = GuestPhysicalAddress(rawValue: start)
-                try vms[index].table.unmap(address, byteCount: byteCount)
-                iommu.invalidate(.domainTLBPages(domain(ofVM: index), address, byteCount: byteCount))
+                try vms[index].table.unmap(GuestPhysicalAddress(rawValue: start), byteCount: byteCount)
             }
+        }
+        if isDone { invalidate(start, byteCount: byteCount, in: space) }
+        return isDone
+    }
+
+    /// Makes the IOMMU forget translations of an address space.
+    private mutating func invalidate(_ start: UInt64, byteCount: UInt64, in space: AddressSpaceIndex) {
+        switch space {
+        case .process(let index):
+            guard let ioasid = processes[index].translatedPASID else { return }
+            iommu.invalidate(
+                .pasidTLBPages(Self.hostDomain, ioasid, LinearAddress(rawValue: start), byteCount: byteCount))
+        case .virtualMachine(let index):
+            iommu.invalidate(
+                .domainTLBPages(domain(ofVM: index), GuestPhysicalAddress(rawValue: start), byteCount: byteCount))
+        }
+    }
+
+    /// Whether a change of a page table, of ranges that the address map has checked, found the frames it needs.
+    private static func hasFrames(_ change: () throws(MappingError) -> Void) -> Bool {
+        do throws(MappingError) {
+            try change()
             return true
         } catch {
             precondition(error == .outOfFrames, "the address map and the page table agree: \(error)")

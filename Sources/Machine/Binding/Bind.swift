@@ -159,6 +159,7 @@ extension Machine {
         switch binding.owner {
         case .process(let process):
             processes[process].pasid = binding.ioasid
+            processes[process].translatedPASID = binding.ioasid
         case .virtualMachine(let vm):
             guard let guestPASID = binding.guestPASID, let change else {
                 preconditionFailure("a guest's binding has a guest PASID")
