@@ -93,18 +93,18 @@ extension Machine {
         drain(selection, purpose: .driver(token: token))
     }
 
-    mutating func drain(_ selection: DescriptorSelection, purpose: DrainPurpose) {
+    /// - Parameter device: The only device to drain; `nil` for every one.
+    mutating func drain(_ selection: DescriptorSelection, onDevice device: Int? = nil, purpose: DrainPurpose) {
         let token = nextDrainToken
         nextDrainToken += 1
-        drains.append(PendingMachineDrain(token: token, purpose: purpose, remaining: devices.count))
-        guard devices.count > 0 else {
+        let drained = devices.indices.filter { devices.contains($0) && (device == nil || device == $0) }
+        drains.append(PendingMachineDrain(token: token, purpose: purpose, remaining: drained.count))
+        guard !drained.isEmpty else {
             finishDrain(token)
             return
         }
-        for index in devices.indices where devices.contains(index) {
-            devices[index].drain(selection, token: token)
-        }
-        for index in devices.indices where devices.contains(index) { collectEffects(ofDevice: index) }
+        for index in drained { devices[index].drain(selection, token: token) }
+        for index in drained { collectEffects(ofDevice: index) }
     }
 
     /// Moves what a device reported into the machine's effects.

@@ -30,7 +30,7 @@ extension Machine {
             guard bindings[index].devices >> UInt64(device) & 1 == 1 else { throw .notBound }
             if bindings[index].devices != 1 << UInt64(device) {
                 bindings[index].departingDevice = device
-                drain(.pasid(ioasid), purpose: .unbind(token))
+                drain(.pasid(ioasid), onDevice: device, purpose: .unbind(token))
                 return .departing(token, ioasid)
             }
         }
@@ -78,6 +78,7 @@ extension Machine {
             for device in 0..<64 where bindings[index].devices >> UInt64(device) & 1 == 1 {
                 iommu.clearEntry(requester: devices[device].requester, pasid: ioasid)
             }
+            if case .process(let process) = bindings[index].owner { processes[process].translatedPASID = nil }
             bindings[index].state = .drained(change)
         }
         effects.append(.unbindDrained(token))
