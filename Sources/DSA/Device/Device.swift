@@ -5,8 +5,8 @@ public import PCIe
 
 /// One DSA function: portals, WQs, groups and engines (DSA 3.0 §3).
 ///
-/// The device has no thread and no clock. ``post(_:to:isDeferrable:)`` takes a descriptor; ``step(iommu:memory:budget:)``
-/// lets the engines work; windows too long for the caller's thread wait in ``readyWindows`` for the driver.
+/// The device has no thread and no clock. ``enqueue(_:to:)`` and ``post(_:to:)`` take a descriptor;
+/// ``step(iommu:memory:budget:runsInline:)`` lets the engines work; windows too long for the caller's thread wait in ``readyWindows`` for the driver.
 @safe
 public struct Device: ~Copyable {
     public let profile: DeviceProfile
@@ -22,6 +22,8 @@ public struct Device: ~Copyable {
     var workMask: UInt64 = 0
     /// Bit n: engine n is not idle.
     var busyEngines: UInt64 = 0
+    /// The engine whose turn it is.
+    var nextEngine = 0
     var nextSequence: UInt64 = 1
     let windows: UnsafeMutablePointer<TransferWindow>
 
@@ -106,12 +108,15 @@ extension Device {
         workMask |= 1 << UInt64(portal.workQueue)
     }
 
-    /// Latches `error`, or marks the overflow when one is held.
+    /// Latches `error`, or marks the overflow when one is held. What does not change the register is not reported: a
+    /// client that makes errors without end makes two effects.
     mutating func record(_ error: SoftwareError) {
-        if softwareError.isValid {
+        if !softwareError.isValid {
+            softwareError = error
+        } else if !softwareError.overflow {
             softwareError.overflow = true
         } else {
-            softwareError = error
+            return
         }
         effects.append(.softwareError(softwareError))
     }

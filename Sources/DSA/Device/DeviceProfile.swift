@@ -36,7 +36,7 @@ public enum DeviceState: UInt8, Sendable {
 
 /// Something the device did that is not the answer to a call. Collected in ``Device/effects``.
 public enum DeviceEffect: Sendable {
-    /// SWERROR became valid, or lost an error.
+    /// SWERROR became valid, or lost its first error.
     case softwareError(SoftwareError)
     /// The command started with ``Device/execute(_:)`` and answered `.active` has ended.
     case commandCompleted(CommandError)

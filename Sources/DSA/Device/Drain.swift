@@ -46,15 +46,12 @@ extension Device {
 
     /// Ends what no longer has anything to wait for. Called whenever a descriptor may have ended.
     mutating func settleWaiters() {
-        if !pendingDrains.isEmpty {
-            for drain in pendingDrains where !holds(drain.selection, upTo: drain.watermark) {
-                effects.append(.drained(token: drain.token))
-            }
-            let finished = pendingDrains.map { !holds($0.selection, upTo: $0.watermark) }
-            var index = 0
-            pendingDrains.removeAll { _ in
-                defer { index += 1 }
-                return finished[index]
+        var index = 0
+        while index < pendingDrains.count {
+            if holds(pendingDrains[index].selection, upTo: pendingDrains[index].watermark) {
+                index += 1
+            } else {
+                effects.append(.drained(token: pendingDrains.remove(at: index).token))
             }
         }
         if activeCommand != nil { settleCommand() }

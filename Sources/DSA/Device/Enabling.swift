@@ -91,20 +91,20 @@ extension Device {
         workQueues[index].checkContext = CheckContext(profile: profile, configuration: configuration)
         workQueues[index].prepareStorage()
         workQueues[index].state = .enabled
-        loadArbiters()
+        for group in groups.indices where groups[group].workQueues >> UInt64(index) & 1 == 1 {
+            loadArbiter(of: group)
+        }
         return .none
     }
 
-    /// Loads the credit counters of every group from the priorities of its enabled WQs.
-    private mutating func loadArbiters() {
-        for group in groups.indices {
-            arbiters[group].load(
-                workQueues.indices.compactMap { index in
-                    let isMember = groups[group].workQueues >> UInt64(index) & 1 == 1
-                    guard isMember, workQueues[index].state != .disabled else { return nil }
-                    return (workQueue: index, priority: workQueues[index].configuration.priority)
-                })
-        }
+    /// Loads the credit counters of a group from the priorities of its enabled WQs.
+    private mutating func loadArbiter(of group: Int) {
+        arbiters[group].load(
+            workQueues.indices.compactMap { index in
+                let isMember = groups[group].workQueues >> UInt64(index) & 1 == 1
+                guard isMember, workQueues[index].state != .disabled else { return nil }
+                return (workQueue: index, priority: workQueues[index].configuration.priority)
+            })
     }
 }
 

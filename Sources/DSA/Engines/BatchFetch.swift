@@ -22,11 +22,10 @@ extension Device {
         switch translation {
         case .translated(let source, _):
             // A member is 64 bytes on a multiple of 64: it never leaves its page.
-            guard let pointer = unsafe memory.pointer(to: source, byteCount: UInt64(Descriptor.byteCount)) else {
+            guard let member = memory.loadDescriptor(at: source) else {
                 failList(engine: index, status: .hardwareError, iommu: &iommu, memory: memory)
                 return
             }
-            let member = unsafe Descriptor(loading: pointer)
             if member.flags.contains(.fence), batch.hasFailure {
                 var record = CompletionRecord(status: .batchError)
                 record.bytesCompleted = batch.completed

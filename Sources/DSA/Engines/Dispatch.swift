@@ -30,21 +30,21 @@ extension Device {
     ) -> Bool {
         guard hasWork else { return false }
         var budget = budget
-        var progressed = true
-        while progressed {
-            progressed = false
-            for index in engines.indices {
-                while advance(
-                    engine: index, iommu: &iommu, memory: memory, runsInline: runsInline, budget: &budget)
-                {
-                    progressed = true
-                    if budget.actions <= 0 || budget.bytes <= 0 {
-                        settleWaiters()
-                        return true
-                    }
-                    // With several engines they take turns; with one descriptor each that is what hardware does.
-                    if engines.count > 1, workMask & (workMask &- 1) != 0 || busyEngines != 0 { break }
+        var turnsWithoutAction = 0
+        while turnsWithoutAction < engines.count {
+            // The round goes on where the call before ended, so that a small budget keeps no engine waiting for ever.
+            let index = nextEngine
+            nextEngine += 1
+            if nextEngine == engines.count { nextEngine = 0 }
+            turnsWithoutAction += 1
+            while advance(engine: index, iommu: &iommu, memory: memory, runsInline: runsInline, budget: &budget) {
+                turnsWithoutAction = 0
+                if budget.actions <= 0 || budget.bytes <= 0 {
+                    settleWaiters()
+                    return true
                 }
+                // With several engines they take turns; with one descriptor each that is what hardware does.
+                if engines.count > 1, workMask & (workMask &- 1) != 0 || busyEngines != 0 { break }
             }
         }
         settleWaiters()

@@ -1,4 +1,3 @@
-internal import CKernels
 internal import DSASpec
 internal import IOMMU
 internal import PCIe
@@ -67,17 +66,13 @@ extension Device {
                 requester: requester, pasid: engines[index].pasid, address: address, isWrite: true,
                 isPrivileged: engines[index].isPrivileged))
         // A record is 32 bytes on a multiple of 32: it never leaves its page.
-        guard case .translated(let target, _) = translation,
-            let pointer = unsafe memory.pointer(to: target, byteCount: UInt64(CompletionRecord.byteCount))
-        else {
+        guard case .translated(let target, _) = translation, memory.publish(record, at: target) else {
             var lost = CompletionRecord(status: .completionRecordPageFault)
             lost.faultWasWrite = true
             lost.faultAddress = address
             recordError(engine: index, record: lost)
             return .completionRecordPageFault
         }
-        let words: InlineArray<4, UInt64> = [record.word0, record.word1, record.word2, record.word3]
-        unsafe words.span.withUnsafeBufferPointer { unsafe ck_publish_record(pointer, $0.baseAddress) }
         recordCount &+= 1
         if status == .invalidInterruptHandle { recordError(engine: index, record: record) }
         return status

@@ -86,7 +86,7 @@ public struct WorkQueue: Sendable {
     }
 
     /// Whether a stored descriptor satisfies `predicate`.
-    func contains(where predicate: (WorkItem) -> Bool) -> Bool {
+    public func contains(where predicate: (WorkItem) -> Bool) -> Bool {
         (0..<occupancy).contains { predicate(ring[(head + $0) % ring.count]) }
     }
 
