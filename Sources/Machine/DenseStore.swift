@@ -4,7 +4,9 @@
 /// An index is reused after ``remove(_:)``.
 @safe
 public struct DenseStore<Element: ~Copyable>: ~Copyable {
-    @usableFromInline var storage: UnsafeMutablePointer<Element?>
+    /// Initialised where ``occupied`` says so.
+    @usableFromInline var storage: UnsafeMutablePointer<Element>
+    @usableFromInline var occupied: UnsafeMutablePointer<Bool>
     @usableFromInline var capacity: Int
     private var freeIndices: [Int] = []
     private var nextIndex = 0
@@ -13,12 +15,14 @@ public struct DenseStore<Element: ~Copyable>: ~Copyable {
     public init() {
         capacity = 8
         unsafe storage = .allocate(capacity: 8)
-        for index in 0..<8 { unsafe (storage + index).initialize(to: nil) }
+        unsafe occupied = .allocate(capacity: 8)
+        unsafe occupied.initialize(repeating: false, count: 8)
     }
 
     deinit {
-        unsafe storage.deinitialize(count: capacity)
+        for index in 0..<capacity where unsafe occupied[index] { unsafe (storage + index).deinitialize(count: 1) }
         unsafe storage.deallocate()
+        unsafe occupied.deallocate()
     }
 
     /// Stores `element` and returns its index.
@@ -31,17 +35,24 @@ public struct DenseStore<Element: ~Copyable>: ~Copyable {
             index = nextIndex
             nextIndex += 1
         }
-        unsafe storage[index] = consume element
+        unsafe (storage + index).initialize(to: element)
+        unsafe occupied[index] = true
         count += 1
         return index
     }
 
     private mutating func grow() {
-        let larger = UnsafeMutablePointer<Element?>.allocate(capacity: capacity * 2)
-        unsafe larger.moveInitialize(from: storage, count: capacity)
-        for index in capacity..<capacity * 2 { unsafe (larger + index).initialize(to: nil) }
+        let largerStorage = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
+        let largerOccupied = UnsafeMutablePointer<Bool>.allocate(capacity: capacity * 2)
+        unsafe largerOccupied.initialize(repeating: false, count: capacity * 2)
+        for index in 0..<capacity where unsafe occupied[index] {
+            unsafe (largerStorage + index).moveInitialize(from: storage + index, count: 1)
+            unsafe largerOccupied[index] = true
+        }
         unsafe storage.deallocate()
-        unsafe storage = larger
+        unsafe occupied.deallocate()
+        unsafe storage = largerStorage
+        unsafe occupied = largerOccupied
         capacity *= 2
     }
 
@@ -50,16 +61,17 @@ public struct DenseStore<Element: ~Copyable>: ~Copyable {
     /// - Precondition: There is one.
     public mutating func remove(_ index: Int) -> Element {
         precondition(contains(index), "no element at this index")
-        let element = unsafe storage[index].take()!
+        unsafe occupied[index] = false
         freeIndices.append(index)
         count -= 1
-        return element
+        return unsafe (storage + index).move()
     }
 
     /// Whether there is an element at `index`.
+    @inlinable
     public func contains(_ index: Int) -> Bool {
-        guard index >= 0, index < nextIndex else { return false }
-        return unsafe storage[index] != nil
+        guard index >= 0, index < capacity else { return false }
+        return unsafe occupied[index]
     }
 
     /// Every index that may hold an element; test with ``contains(_:)``.
@@ -71,12 +83,12 @@ public struct DenseStore<Element: ~Copyable>: ~Copyable {
     @inlinable
     public subscript(index: Int) -> Element {
         @inlinable _read {
-            precondition(index >= 0 && index < capacity)
-            yield unsafe storage[index]!
+            precondition(contains(index), "no element at this index")
+            yield unsafe storage[index]
         }
         @inlinable _modify {
-            precondition(index >= 0 && index < capacity)
-            yield unsafe &storage[index]!
+            precondition(contains(index), "no element at this index")
+            yield unsafe &storage[index]
         }
     }
 }

@@ -61,6 +61,7 @@ extension Server {
             case .bytes(let count):
                 session.output.removeFirst(count)
             case .wouldBlock:
+                session.isWriteBlocked = true
                 updateInterest(session)
                 return
             case .peerGone, .failed:
@@ -68,6 +69,7 @@ extension Server {
                 return
             }
         }
+        session.isWriteBlocked = false
         session.queuedEvents = 0
         if session.droppedInGap > 0 { announceGap(session) }
         if session.closesWhenFlushed, session.output.isEmpty {
@@ -94,7 +96,7 @@ extension Server {
         return outcome
     }
 
-    /// Polls for what the session can use: writing while output waits, reading unless its replies pile up or it waits
+    /// Polls for what the session can use: writing while the socket takes no more, reading unless its replies pile up or it waits
     /// with more behind it than it may.
     func updateInterest(_ session: Session) {
         guard !session.isClosed else { return }
@@ -102,14 +104,12 @@ extension Server {
         let waits = session.isParked && !session.acceptsOutOfBand
         let isCrowded = session.isParked && session.deferredByteCount > configuration.limits.lineBytes
         session.isReadingPaused = isFull || waits || isCrowded || session.isInputFinished
-        var interest: PollEvents = []
-        if !session.isReadingPaused { interest.formUnion([.readable, .peerFinished]) }
-        if !session.output.isEmpty { interest.insert(.writable) }
+        let interest = Session.Interest(reads: !session.isReadingPaused, writes: session.isWriteBlocked)
         guard interest != session.interest else { return }
         session.interest = interest
         do {
             try poller.modify(
-                session.socket.descriptor, events: interest, token: Self.token(session, slot: session.slot))
+                session.socket.descriptor, events: interest.events, token: Self.token(session, slot: session.slot))
         } catch {
             log.error("a connection cannot be polled", metadata: ["error": "\(error)"])
             close(session)

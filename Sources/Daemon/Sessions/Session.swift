@@ -24,6 +24,21 @@ final class Session {
         case ready
     }
 
+    /// What the socket is polled for.
+    struct Interest: Equatable {
+        let reads: Bool
+        let writes: Bool
+
+        var events: PollEvents {
+            switch (reads, writes) {
+            case (true, true): [.readable, .peerFinished, .writable]
+            case (true, false): [.readable, .peerFinished]
+            case (false, true): .writable
+            case (false, false): []
+            }
+        }
+    }
+
     /// Its place in the loop's table.
     var slot = 0
 
@@ -71,7 +86,9 @@ final class Session {
     var isClosed = false
     /// In the loop's list of sessions with output.
     var isDirty = false
-    var interest: PollEvents = [.readable, .peerFinished]
+    /// The socket took less than there was; it is polled for room.
+    var isWriteBlocked = false
+    var interest = Interest(reads: true, writes: false)
 
     var subscription = EventSubscription()
     /// Events in `output` that have not been written.

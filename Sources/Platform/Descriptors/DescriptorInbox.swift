@@ -5,23 +5,23 @@ internal import CPlatform
 /// It holds at most ``limit``; the kernel closes those that do not fit before this process ever owns them, and
 /// ``tookExcess`` remembers it. Whatever is left when the inbox ends is closed. Descriptors arrive with the first byte
 /// of the message that carries them, and one read never goes beyond the end of such a message.
-package struct DescriptorInbox: ~Copyable, Sendable {
+public struct DescriptorInbox: ~Copyable, Sendable {
     /// The most that any inbox holds.
-    package static let limitMax = 8
+    public static let limitMax = 8
 
     private var numbers = InlineArray<8, CInt>(repeating: -1)
 
     /// How many are waiting.
-    package private(set) var count = 0
+    public private(set) var count = 0
 
     /// How many this inbox holds, 0 ... ``limitMax``. With 0 every descriptor that arrives is closed.
-    package let limit: Int
+    public let limit: Int
 
     /// Whether descriptors arrived that did not fit (MSG_CTRUNC) since the last ``removeAll()``.
-    package private(set) var tookExcess = false
+    public private(set) var tookExcess = false
 
     /// An empty inbox.
-    package init(limit: Int) {
+    public init(limit: Int) {
         precondition((0...Self.limitMax).contains(limit), "an inbox holds 0 to 8 descriptors")
         self.limit = limit
     }
@@ -31,7 +31,7 @@ package struct DescriptorInbox: ~Copyable, Sendable {
     }
 
     /// The descriptor that has waited longest, or `nil` when none waits.
-    package mutating func takeFirst() -> OwnedFD? {
+    public mutating func takeFirst() -> OwnedFD? {
         guard count > 0 else { return nil }
         let first = OwnedFD(adopting: numbers[0])
         count -= 1
@@ -40,7 +40,7 @@ package struct DescriptorInbox: ~Copyable, Sendable {
     }
 
     /// Closes whatever nobody claimed, and forgets ``tookExcess``.
-    package mutating func removeAll() {
+    public mutating func removeAll() {
         for index in 0..<count { _ = OwnedFD(adopting: numbers[index]) }
         count = 0
         tookExcess = false

@@ -5,9 +5,9 @@ internal import Glibc
 /// A connection that cannot be accepted stays in the backlog and keeps the listener readable: a level-triggered loop
 /// would spin on it. ``shed(from:farewell:)`` gives the reserve up for a moment, takes that connection, drops it, and
 /// takes the reserve back.
-package struct DescriptorReserve: ~Copyable, Sendable {
+public struct DescriptorReserve: ~Copyable, Sendable {
     /// What came of shedding one connection.
-    package enum Outcome: Sendable {
+    public enum Outcome: Sendable {
         /// One connection was accepted and closed. More may wait.
         case shed
         /// The backlog is empty.
@@ -19,12 +19,12 @@ package struct DescriptorReserve: ~Copyable, Sendable {
     private var held: OwnedFD?
 
     /// Takes the reserve. Fails when the process has no descriptor left.
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         held = try Self.take()
     }
 
     /// Whether the reserve is held. It can be lost for a while when another thread takes the last descriptor.
-    package var isArmed: Bool {
+    public var isArmed: Bool {
         switch held {
         case .some: true
         case .none: false
@@ -32,13 +32,13 @@ package struct DescriptorReserve: ~Copyable, Sendable {
     }
 
     /// Takes the reserve back after it was lost; does nothing when it is held.
-    package mutating func rearm() throws(SystemError) {
+    public mutating func rearm() throws(SystemError) {
         guard !isArmed else { return }
         held = try Self.take()
     }
 
     /// Accepts one connection on the reserve's descriptor, sends `farewell` as far as it fits, and closes it.
-    package mutating func shed(from listener: borrowing Listener, farewell: [UInt8] = []) -> Outcome {
+    public mutating func shed(from listener: borrowing Listener, farewell: [UInt8] = []) -> Outcome {
         held = nil
         let outcome = Self.drop(listener.accept(), farewell: farewell)
         // Losing the race for the descriptor is reported by the next call, which then finds no reserve to give up.

@@ -2,12 +2,12 @@ internal import CPlatform
 internal import Glibc
 
 /// A file descriptor this value owns. Closed exactly once, when the value ends.
-package struct OwnedFD: ~Copyable, Sendable {
+public struct OwnedFD: ~Copyable, Sendable {
     /// The number, for calls that borrow the descriptor. Whoever keeps it longer than this value must not use it.
-    package let rawValue: CInt
+    public let rawValue: CInt
 
     /// Takes over a descriptor that nobody else closes.
-    package init(adopting rawValue: CInt) {
+    public init(adopting rawValue: CInt) {
         precondition(rawValue >= 0, "a descriptor number is not negative")
         self.rawValue = rawValue
     }
@@ -16,14 +16,14 @@ package struct OwnedFD: ~Copyable, Sendable {
     deinit { _ = close(rawValue) }
 
     /// Gives the descriptor away unclosed.
-    package consuming func release() -> CInt {
+    public consuming func release() -> CInt {
         let number = rawValue
         discard self
         return number
     }
 
     /// A second descriptor for the same open file, closed on exec.
-    package func duplicate() throws(SystemError) -> OwnedFD {
+    public func duplicate() throws(SystemError) -> OwnedFD {
         let number = platform_duplicate(rawValue)
         guard number >= 0 else { throw .last("fcntl F_DUPFD_CLOEXEC") }
         return OwnedFD(adopting: number)

@@ -1,17 +1,17 @@
 internal import Glibc
 
 /// Time since boot. It never steps back, and it stands still while the machine sleeps (CLOCK_MONOTONIC).
-package enum MonotonicClock {
+public enum MonotonicClock {
     /// Nanoseconds since an arbitrary origin.
-    package static func nanoseconds() -> UInt64 {
+    public static func nanoseconds() -> UInt64 {
         UInt64(read(CLOCK_MONOTONIC))
     }
 }
 
 /// Civil time. It can step in both directions (CLOCK_REALTIME).
-package enum WallClock {
+public enum WallClock {
     /// Nanoseconds since 1970-01-01 00:00:00 UTC, without leap seconds; good until 2262.
-    package static func nanoseconds() -> Int64 {
+    public static func nanoseconds() -> Int64 {
         read(CLOCK_REALTIME)
     }
 }

@@ -1,43 +1,43 @@
 internal import CPlatform
 
 /// What a descriptor is watched for, and what happened to it. The bits are epoll's.
-package struct PollEvents: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt32
+public struct PollEvents: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt32
 
-    package init(rawValue: UInt32) {
+    public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
     /// Bytes to read, a connection to accept, a timer that expired (EPOLLIN).
-    package static var readable: Self { Self(rawValue: EPOLLIN.rawValue) }
+    public static var readable: Self { Self(rawValue: EPOLLIN.rawValue) }
 
     /// Room to write (EPOLLOUT).
-    package static var writable: Self { Self(rawValue: EPOLLOUT.rawValue) }
+    public static var writable: Self { Self(rawValue: EPOLLOUT.rawValue) }
 
     /// The peer will send no more (EPOLLRDHUP). Bytes may still wait to be read.
-    package static var peerFinished: Self { Self(rawValue: EPOLLRDHUP.rawValue) }
+    public static var peerFinished: Self { Self(rawValue: EPOLLRDHUP.rawValue) }
 
     /// Both directions are closed (EPOLLHUP). Reported unasked.
-    package static var hangUp: Self { Self(rawValue: EPOLLHUP.rawValue) }
+    public static var hangUp: Self { Self(rawValue: EPOLLHUP.rawValue) }
 
     /// The descriptor is in error (EPOLLERR). Reported unasked.
-    package static var error: Self { Self(rawValue: EPOLLERR.rawValue) }
+    public static var error: Self { Self(rawValue: EPOLLERR.rawValue) }
 
     /// Report a change once instead of a condition again and again (EPOLLET).
-    package static var edgeTriggered: Self { Self(rawValue: EPOLLET.rawValue) }
+    public static var edgeTriggered: Self { Self(rawValue: EPOLLET.rawValue) }
 
     /// Report once, then stay silent until ``Poller/modify(_:events:token:)`` (EPOLLONESHOT).
-    package static var oneShot: Self { Self(rawValue: EPOLLONESHOT.rawValue) }
+    public static var oneShot: Self { Self(rawValue: EPOLLONESHOT.rawValue) }
 }
 
 /// One descriptor that something happened to.
-package struct PollEvent: Hashable, Sendable {
+public struct PollEvent: Hashable, Sendable {
     /// The number given when the descriptor was added.
-    package let token: UInt64
+    public let token: UInt64
     /// What happened.
-    package let events: PollEvents
+    public let events: PollEvents
 
-    package init(token: UInt64, events: PollEvents) {
+    public init(token: UInt64, events: PollEvents) {
         self.token = token
         self.events = events
     }

@@ -2,7 +2,7 @@ internal import CPlatform
 internal import Glibc
 
 /// How long ``Poller/wait(into:timeout:)`` waits when nothing happens.
-package enum PollTimeout: Hashable, Sendable {
+public enum PollTimeout: Hashable, Sendable {
     /// Not at all.
     case immediate
     /// For ever.
@@ -14,33 +14,33 @@ package enum PollTimeout: Hashable, Sendable {
 /// An epoll instance: which of many descriptors needs attention.
 ///
 /// A descriptor must be removed before it is closed while a duplicate of it lives; otherwise closing removes it.
-package struct Poller: ~Copyable, Sendable {
+public struct Poller: ~Copyable, Sendable {
     private let descriptor: OwnedFD
 
     /// An instance that watches nothing.
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         let number = platform_epoll()
         guard number >= 0 else { throw .last("epoll_create1") }
         descriptor = OwnedFD(adopting: number)
     }
 
     /// Watches a descriptor. EEXIST when it is watched already, EPERM when its kind cannot be.
-    package func add(_ watched: borrowing OwnedFD, events: PollEvents, token: UInt64) throws(SystemError) {
+    public func add(_ watched: borrowing OwnedFD, events: PollEvents, token: UInt64) throws(SystemError) {
         try control(EPOLL_CTL_ADD, watched.rawValue, events, token)
     }
 
     /// Replaces what a descriptor is watched for. ENOENT when it is not watched.
-    package func modify(_ watched: borrowing OwnedFD, events: PollEvents, token: UInt64) throws(SystemError) {
+    public func modify(_ watched: borrowing OwnedFD, events: PollEvents, token: UInt64) throws(SystemError) {
         try control(EPOLL_CTL_MOD, watched.rawValue, events, token)
     }
 
     /// Stops watching a descriptor. Events that a buffer already holds stay there.
-    package func remove(_ watched: borrowing OwnedFD) throws(SystemError) {
+    public func remove(_ watched: borrowing OwnedFD) throws(SystemError) {
         try control(EPOLL_CTL_DEL, watched.rawValue, [], 0)
     }
 
     /// Waits until something happens or the time is up, and fills `buffer`. A signal ends the wait with no events.
-    package func wait(into buffer: inout PollEventBuffer, timeout: PollTimeout) throws(SystemError) {
+    public func wait(into buffer: inout PollEventBuffer, timeout: PollTimeout) throws(SystemError) {
         let count = unsafe epoll_wait(
             descriptor.rawValue, buffer.storage.baseAddress, CInt(buffer.storage.count), timeout.epollMilliseconds)
         guard count >= 0 else {

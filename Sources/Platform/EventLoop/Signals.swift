@@ -2,7 +2,7 @@ internal import CPlatform
 internal import Glibc
 
 /// A signal that the daemon acts on.
-package enum Signal: CInt, Hashable, Sendable, CaseIterable {
+public enum Signal: CInt, Hashable, Sendable, CaseIterable {
     /// SIGHUP: read the configuration again.
     case hangUp = 1
     /// SIGINT: stop, asked at the terminal.
@@ -12,12 +12,12 @@ package enum Signal: CInt, Hashable, Sendable, CaseIterable {
 }
 
 /// A signal and who sent it.
-package struct ReceivedSignal: Hashable, Sendable {
-    package let signal: Signal
+public struct ReceivedSignal: Hashable, Sendable {
+    public let signal: Signal
     /// The sender; `nil` when the kernel sent it.
-    package let sender: ProcessID?
+    public let sender: ProcessID?
     /// The sender's real user.
-    package let user: UserID
+    public let user: UserID
 }
 
 /// Signals as something to read (signalfd), instead of handlers that interrupt.
@@ -25,12 +25,12 @@ package struct ReceivedSignal: Hashable, Sendable {
 /// Creating it blocks the signals in the calling thread, so it comes before any other thread: those inherit the mask,
 /// and a thread that did not would still be killed. They stay blocked when this value ends. SIGPIPE is ignored for
 /// good: a write to a connection that went away is an error to return, not a reason to die.
-package struct Signals: ~Copyable, Sendable {
+public struct Signals: ~Copyable, Sendable {
     /// Readable while a signal waits.
-    package let descriptor: OwnedFD
+    public let descriptor: OwnedFD
 
     /// Takes over the signals.
-    package init(_ signals: [Signal] = Signal.allCases) throws(SystemError) {
+    public init(_ signals: [Signal] = Signal.allCases) throws(SystemError) {
         try Self.ignoreBrokenPipe()
         let numbers = signals.map(\.rawValue)
         let number = unsafe numbers.withUnsafeBufferPointer { unsafe platform_signalfd($0.baseAddress, $0.count) }
@@ -39,7 +39,7 @@ package struct Signals: ~Copyable, Sendable {
     }
 
     /// The next signal, or `nil` when none waits.
-    package func next() throws(SystemError) -> ReceivedSignal? {
+    public func next() throws(SystemError) -> ReceivedSignal? {
         var raw = platform_signal()
         let result = unsafe platform_signalfd_read(descriptor.rawValue, &raw)
         guard result >= 0 else { throw .last("read", "signalfd") }
@@ -49,7 +49,7 @@ package struct Signals: ~Copyable, Sendable {
     }
 
     /// Ignores SIGPIPE for the whole process; for programs that take no other signal over.
-    package static func ignoreBrokenPipe() throws(SystemError) {
+    public static func ignoreBrokenPipe() throws(SystemError) {
         guard platform_ignore_broken_pipe() == 0 else { throw .last("sigaction SIGPIPE") }
     }
 }

@@ -1,10 +1,10 @@
 internal import Glibc
 
 /// Directories, without Foundation.
-package enum Directory {
+public enum Directory {
     /// Makes sure that `path` is a directory. It and the missing ones above it are created with `mode`, less the umask;
     /// those that exist are left as they are.
-    package static func create(_ path: String, mode: UInt32) throws(SystemError) {
+    public static func create(_ path: String, mode: UInt32) throws(SystemError) {
         if unsafe mkdir(path, mode) == 0 { return }
         let error = SystemError.last("mkdir", path)
         switch error.code {

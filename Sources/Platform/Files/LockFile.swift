@@ -2,7 +2,7 @@ internal import CPlatform
 internal import Glibc
 
 /// Why a lock was not taken.
-package enum LockFileError: Error, Hashable, Sendable {
+public enum LockFileError: Error, Hashable, Sendable {
     /// Another process holds it; which one, when it has written that down.
     case held(path: String, holder: ProcessID?)
     /// A system call failed.
@@ -10,7 +10,7 @@ package enum LockFileError: Error, Hashable, Sendable {
 }
 
 extension LockFileError: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         switch self {
         case .held(let path, let holder?): "\(path) is locked by process \(holder)"
         case .held(let path, nil): "\(path) is locked by another process"
@@ -23,15 +23,15 @@ extension LockFileError: CustomStringConvertible {
 ///
 /// The kernel releases the lock when the process ends, however it ends. The file stays, with the last holder's process
 /// number in it: removing it would let two processes lock two files of the same name.
-package struct LockFile: ~Copyable, Sendable {
+public struct LockFile: ~Copyable, Sendable {
     /// The name of the lock in a directory that one daemon at a time may use.
-    package static let directoryFileName = "lock"
+    public static let directoryFileName = "lock"
 
-    package let path: String
+    public let path: String
     private let descriptor: OwnedFD
 
     /// Takes the lock at `path`, creating the file (mode 0600) if need be. Does not wait.
-    package init(path: String) throws(LockFileError) {
+    public init(path: String) throws(LockFileError) {
         let number = unsafe platform_open_file(path, 0o600)
         guard number >= 0 else { throw .system(.last("open", path)) }
         let file = OwnedFD(adopting: number)
@@ -49,7 +49,7 @@ package struct LockFile: ~Copyable, Sendable {
     }
 
     /// Takes the lock of a directory, such as the daemon's state directory.
-    package init(directory: String) throws(LockFileError) {
+    public init(directory: String) throws(LockFileError) {
         try self.init(path: directory + "/" + Self.directoryFileName)
     }
 

@@ -5,11 +5,11 @@ internal import Glibc
 ///
 /// The bytes of a shared mapping belong to another process as well: they can change between any two reads.
 @safe
-package struct MemoryMapping: ~Copyable, @unchecked Sendable {
+public struct MemoryMapping: ~Copyable, @unchecked Sendable {
     // @unchecked: the address and the size never change. Who may touch the bytes when is for the owner to arrange.
 
     /// What the kernel should know about a range of pages (madvise).
-    package enum Advice: Hashable, Sendable {
+    public enum Advice: Hashable, Sendable {
         /// Drop the pages: anonymous memory reads as zero again, shared memory is read again from its file.
         case discard
         /// Allocate the pages now instead of at the first touch (Linux 5.14).
@@ -25,12 +25,12 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
     }
 
     /// The first byte; page aligned, at the same address for the mapping's whole life.
-    package let baseAddress: UnsafeMutableRawPointer
+    public let baseAddress: UnsafeMutableRawPointer
     /// The size in bytes, a multiple of ``PageSize/byteCount``.
-    package let byteCount: Int
+    public let byteCount: Int
 
     /// Private memory of `byteCount` zero bytes; rounded up to whole pages. ENOMEM when there is not enough.
-    package static func anonymous(byteCount: Int) throws(SystemError) -> MemoryMapping {
+    public static func anonymous(byteCount: Int) throws(SystemError) -> MemoryMapping {
         precondition(byteCount > 0, "a mapping has at least one byte")
         let page = PageSize.byteCount
         let (rounded, overflow) = byteCount.addingReportingOverflow(page - 1)
@@ -50,13 +50,13 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
     }
 
     /// All bytes. Valid while this value lives.
-    package var bytes: UnsafeMutableRawBufferPointer {
+    public var bytes: UnsafeMutableRawBufferPointer {
         unsafe UnsafeMutableRawBufferPointer(start: baseAddress, count: byteCount)
     }
 
     /// Advises the kernel about the pages of `range`, in bytes from the start; both ends are multiples of the page
     /// size.
-    package func advise(_ advice: Advice, range: Range<Int>) throws(SystemError) {
+    public func advise(_ advice: Advice, range: Range<Int>) throws(SystemError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "the range lies in the mapping")
         let isAligned = (range.lowerBound | range.upperBound).isMultiple(of: PageSize.byteCount)
         precondition(isAligned, "advice is for whole pages")
@@ -66,7 +66,7 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
     }
 
     /// Advises the kernel about all pages.
-    package func advise(_ advice: Advice) throws(SystemError) {
+    public func advise(_ advice: Advice) throws(SystemError) {
         try advise(advice, range: 0..<byteCount)
     }
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// The page of this machine's memory management.
-package enum PageSize {
+public enum PageSize {
     /// 4096 on x86-64.
-    package static let byteCount = sysconf(CInt(_SC_PAGESIZE))
+    public static let byteCount = sysconf(CInt(_SC_PAGESIZE))
 }

@@ -2,16 +2,16 @@ internal import CPlatform
 internal import Glibc
 
 /// Memory that two processes map: a memfd whose size can be relied on.
-package struct SharedMemory: ~Copyable, Sendable {
+public struct SharedMemory: ~Copyable, Sendable {
     /// The memfd, for passing on. Mappings live on without it.
-    package let descriptor: OwnedFD
+    public let descriptor: OwnedFD
 
     /// The size in bytes: at least one page, a multiple of ``PageSize/byteCount``, and never less from now on.
-    package let byteCount: Int
+    public let byteCount: Int
 
     /// Makes memory of `byteCount` zero bytes that nobody can resize or seal further. It counts only once it is
     /// touched.
-    package static func create(name: String, byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
+    public static func create(name: String, byteCount: Int) throws(SharedMemoryError) -> SharedMemory {
         try check(byteCount: byteCount, max: .max)
         do {
             let descriptor = try MemoryFile.create(name: name, byteCount: byteCount, seals: [.shrink, .grow, .seal])
@@ -23,7 +23,7 @@ package struct SharedMemory: ~Copyable, Sendable {
 
     /// Takes over a descriptor that a client passed, if it is memory that the client cannot turn against this process.
     /// In case of an error the descriptor is closed.
-    package static func adopt(
+    public static func adopt(
         _ descriptor: consuming OwnedFD, byteCountMax: Int
     ) throws(SharedMemoryError) -> SharedMemory {
         let seals: MemorySeals
@@ -54,7 +54,7 @@ package struct SharedMemory: ~Copyable, Sendable {
     }
 
     /// Maps all of it for reading and writing.
-    package func map() throws(SystemError) -> MemoryMapping {
+    public func map() throws(SystemError) -> MemoryMapping {
         try MemoryMapping(descriptor: descriptor.rawValue, byteCount: byteCount)
     }
 

@@ -1,5 +1,5 @@
 /// Why a piece of memory is not shared.
-package enum SharedMemoryError: Error, Hashable, Sendable {
+public enum SharedMemoryError: Error, Hashable, Sendable {
     /// The descriptor is not a memfd: a file, a pipe, a device.
     case notAMemoryFile
     /// The memfd lives on hugetlbfs, where touching a page can fail by SIGBUS.
@@ -21,7 +21,7 @@ package enum SharedMemoryError: Error, Hashable, Sendable {
 }
 
 extension SharedMemoryError: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         switch self {
         case .notAMemoryFile:
             "the descriptor is not a memfd; create it with memfd_create(MFD_ALLOW_SEALING)"

@@ -2,9 +2,9 @@ internal import CPlatform
 internal import Glibc
 
 /// The environment this process was started with.
-package enum ProcessEnvironment {
+public enum ProcessEnvironment {
     /// Every variable. Of a name that occurs twice the first counts, as for `getenv`.
-    package static var variables: [String: String] {
+    public static var variables: [String: String] {
         var variables: [String: String] = [:]
         guard var entry = unsafe platform_environment() else { return variables }
         while let text = unsafe entry.pointee {
@@ -19,7 +19,7 @@ package enum ProcessEnvironment {
     }
 
     /// Removes variables, so that child processes do not inherit them. Only while the process has one thread.
-    package static func remove(_ names: [String]) {
+    public static func remove(_ names: [String]) {
         for name in names { _ = unsafe unsetenv(name) }
     }
 }

@@ -5,16 +5,16 @@ internal import Synchronization
 ///
 /// It takes no signals (they belong to the thread that reads ``Signals``). A handle that ends without ``join()`` lets
 /// its thread run on.
-package final class ThreadHandle: Sendable {
+public final class ThreadHandle: Sendable {
     /// The longest name the kernel keeps (TASK_COMM_LEN less its NUL).
-    package static let nameByteCountMax = 15
+    public static let nameByteCountMax = 15
 
     private let thread: UInt
     private let isJoined = Atomic<Bool>(false)
 
     /// Starts a thread. The kernel knows it by the characters of `name` that fit into ``nameByteCountMax``;
     /// `stackByteCount` `nil` is the default size.
-    package init(
+    public init(
         name: String, stackByteCount: Int? = nil, body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         let start = unsafe Unmanaged.passRetained(ThreadStart(name: Self.kept(of: name), body: body))
@@ -38,7 +38,7 @@ package final class ThreadHandle: Sendable {
     }
 
     /// Waits until the closure has returned. At most once.
-    package func join() {
+    public func join() {
         let wasJoined = isJoined.exchange(true, ordering: .relaxed)
         precondition(!wasJoined, "a thread is joined once")
         let result = platform_thread_join(thread)

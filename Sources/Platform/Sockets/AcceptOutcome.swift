@@ -1,5 +1,5 @@
 /// What came of one ``Listener/accept()``.
-package enum AcceptOutcome: ~Copyable, Sendable {
+public enum AcceptOutcome: ~Copyable, Sendable {
     /// A connection, non-blocking and closed on exec.
     case accepted(StreamSocket)
     /// Nobody waits.

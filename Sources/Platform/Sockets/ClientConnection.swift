@@ -2,14 +2,14 @@ internal import CPlatform
 internal import Glibc
 
 /// The client's end of a connection: blocking, line by line.
-package struct ClientConnection: ~Copyable, Sendable {
+public struct ClientConnection: ~Copyable, Sendable {
     /// The longest line a client takes unless told otherwise, in bytes without its LF.
-    package static let lineByteCountMax = 64 << 20
+    public static let lineByteCountMax = 64 << 20
 
     private static let chunkByteCount = 64 << 10
 
     /// The socket, for polling and for what goes beyond lines.
-    package let socket: StreamSocket
+    public let socket: StreamSocket
 
     /// Descriptors that came with the lines read so far; see ``takeDescriptor()``.
     private var inbox = DescriptorInbox(limit: DescriptorInbox.limitMax)
@@ -22,13 +22,13 @@ package struct ClientConnection: ~Copyable, Sendable {
     private var scanned = 0
 
     /// Takes over a connected, blocking socket.
-    package init(adopting socket: consuming StreamSocket, lineByteCountMax: Int = Self.lineByteCountMax) {
+    public init(adopting socket: consuming StreamSocket, lineByteCountMax: Int = Self.lineByteCountMax) {
         self.socket = socket
         self.lineByteCountMax = lineByteCountMax
     }
 
     /// Connects to a Unix socket.
-    package static func unix(
+    public static func unix(
         path: String, lineByteCountMax: Int = Self.lineByteCountMax
     ) throws(ClientConnectionError) -> ClientConnection {
         let checked: UnixSocketPath
@@ -41,7 +41,7 @@ package struct ClientConnection: ~Copyable, Sendable {
     }
 
     /// Connects to a port of the loopback address.
-    package static func loopback(
+    public static func loopback(
         _ endpoint: LoopbackEndpoint, lineByteCountMax: Int = Self.lineByteCountMax
     ) throws(ClientConnectionError) -> ClientConnection {
         let isV6 = endpoint.family == .v6
@@ -56,29 +56,29 @@ package struct ClientConnection: ~Copyable, Sendable {
 
     /// Makes every later wait for the server end with ``ClientConnectionError/timedOut`` after so long; 0 waits for
     /// ever.
-    package func setReceiveTimeout(milliseconds: UInt32) throws(ClientConnectionError) {
+    public func setReceiveTimeout(milliseconds: UInt32) throws(ClientConnectionError) {
         guard platform_receive_timeout(socket.descriptor.rawValue, milliseconds) == 0 else {
             throw .system(.last("setsockopt SO_RCVTIMEO"))
         }
     }
 
     /// Sends all of `bytes`, as they are.
-    package func send(_ bytes: [UInt8]) throws(ClientConnectionError) {
+    public func send(_ bytes: [UInt8]) throws(ClientConnectionError) {
         try send(bytes, attachingNumbers: [])
     }
 
     /// Sends `line` and an LF.
-    package func send(line: String) throws(ClientConnectionError) {
+    public func send(line: String) throws(ClientConnectionError) {
         try send(Array(line.utf8) + [UInt8(ascii: "\n")])
     }
 
     /// Sends `line` and an LF; a duplicate of `attachment` travels with the first byte.
-    package func send(line: String, attaching attachment: borrowing OwnedFD) throws(ClientConnectionError) {
+    public func send(line: String, attaching attachment: borrowing OwnedFD) throws(ClientConnectionError) {
         try send(Array(line.utf8) + [UInt8(ascii: "\n")], attachingNumbers: [attachment.rawValue])
     }
 
     /// Sends all of `bytes`; duplicates of the descriptors travel with the first byte.
-    package func send(_ bytes: [UInt8], attachingNumbers numbers: [Int32]) throws(ClientConnectionError) {
+    public func send(_ bytes: [UInt8], attachingNumbers numbers: [Int32]) throws(ClientConnectionError) {
         var offset = 0
         while offset < bytes.count {
             let outcome = unsafe bytes.withUnsafeBytes { all in
@@ -97,7 +97,7 @@ package struct ClientConnection: ~Copyable, Sendable {
 
     /// Waits for the next line and returns it without its LF; `nil` when the server has closed the connection after a
     /// whole line.
-    package mutating func readLine() throws(ClientConnectionError) -> [UInt8]? {
+    public mutating func readLine() throws(ClientConnectionError) -> [UInt8]? {
         while true {
             if let end = buffer[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
                 guard end - start <= lineByteCountMax else { throw .lineTooLong(byteCountMax: lineByteCountMax) }
@@ -117,7 +117,7 @@ package struct ClientConnection: ~Copyable, Sendable {
 
     /// The descriptor that came first and has not been taken, or `nil`. Those of a line are here once it has been read;
     /// those of a following line may be as well.
-    package mutating func takeDescriptor() -> OwnedFD? {
+    public mutating func takeDescriptor() -> OwnedFD? {
         inbox.takeFirst()
     }
 

@@ -1,5 +1,5 @@
 /// Why a client's connection failed.
-package enum ClientConnectionError: Error, Hashable, Sendable {
+public enum ClientConnectionError: Error, Hashable, Sendable {
     /// The address itself is unusable.
     case address(SocketAddressError)
     /// The server sent a line longer than the client takes.
@@ -15,7 +15,7 @@ package enum ClientConnectionError: Error, Hashable, Sendable {
 }
 
 extension ClientConnectionError: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         switch self {
         case .address(let error): error.description
         case .lineTooLong(let byteCountMax): "the server sent a line of more than \(byteCountMax) bytes"

@@ -1,5 +1,5 @@
 /// Why a socket does not listen.
-package enum ListenError: Error, Hashable, Sendable {
+public enum ListenError: Error, Hashable, Sendable {
     /// The address itself is unusable.
     case address(SocketAddressError)
     /// A live daemon holds the path; its process when it is known.
@@ -13,7 +13,7 @@ package enum ListenError: Error, Hashable, Sendable {
 }
 
 /// What is wrong with a socket that was handed over.
-package enum InheritedSocketFault: Error, Hashable, Sendable {
+public enum InheritedSocketFault: Error, Hashable, Sendable {
     /// LISTEN_PID is not a number, or LISTEN_FDS is none or too large; the assignment as it stands.
     case malformedVariable(String)
     /// Not a stream socket (`ListenStream=`).
@@ -29,7 +29,7 @@ package enum InheritedSocketFault: Error, Hashable, Sendable {
 }
 
 extension ListenError: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         switch self {
         case .address(let error):
             error.description
@@ -48,7 +48,7 @@ extension ListenError: CustomStringConvertible {
 }
 
 extension InheritedSocketFault: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         switch self {
         case .malformedVariable(let assignment): "is announced by a malformed variable: \(assignment)"
         case .notAStream: "is not a stream socket (ListenStream=)"

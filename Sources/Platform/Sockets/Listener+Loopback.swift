@@ -2,7 +2,7 @@ internal import CPlatform
 
 extension Listener {
     /// Listens on a port of the loopback address. ``address`` has the port that the kernel chose for port 0.
-    package static func loopback(_ endpoint: LoopbackEndpoint) throws(ListenError) -> Listener {
+    public static func loopback(_ endpoint: LoopbackEndpoint) throws(ListenError) -> Listener {
         let isV6 = endpoint.family == .v6
         let number = platform_loopback_socket(isV6, true)
         guard number >= 0 else { throw .system(.last("socket", endpoint.description)) }

@@ -8,7 +8,7 @@ extension Listener {
     /// together one wins; it stays behind, unlocked. A socket that nobody answers on is removed and replaced; one that
     /// somebody answers on, and any other kind of file, is an error. The file is removed when the listener ends, if it
     /// is still the one made here.
-    package static func unix(path: String, mode: UInt32) throws(ListenError) -> Listener {
+    public static func unix(path: String, mode: UInt32) throws(ListenError) -> Listener {
         precondition(mode & ~0o777 == 0, "a mode has permission bits only")
         let checked: UnixSocketPath
         do { checked = try UnixSocketPath(path) } catch { throw .address(error) }

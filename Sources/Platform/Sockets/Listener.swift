@@ -2,15 +2,15 @@ internal import CPlatform
 internal import Glibc
 
 /// A listening stream socket: bound by this process or inherited from the one that started it.
-package final class Listener: Sendable {
+public final class Listener: Sendable {
     /// Where a listener listens.
-    package enum Address: Hashable, Sendable, CustomStringConvertible {
+    public enum Address: Hashable, Sendable, CustomStringConvertible {
         /// A Unix socket's path; a leading `@` stands for the NUL of an abstract name, which only an inherited one has.
         case unix(path: String)
         /// The endpoint with the port it really has.
         case loopback(LoopbackEndpoint)
 
-        package var description: String {
+        public var description: String {
             switch self {
             case .unix(let path): path
             case .loopback(let endpoint): endpoint.description
@@ -19,13 +19,13 @@ package final class Listener: Sendable {
     }
 
     /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
-    package static let backlog: Int32 = 4096
+    public static let backlog: Int32 = 4096
 
     /// Readable while connections wait.
-    package let descriptor: OwnedFD
-    package let address: Address
+    public let descriptor: OwnedFD
+    public let address: Address
     /// The `FileDescriptorName=` of an inherited socket; `nil` for one that this process bound.
-    package let inheritedName: String?
+    public let inheritedName: String?
 
     private let socketFile: SocketFile?
     private let isTCP: Bool
@@ -50,7 +50,7 @@ package final class Listener: Sendable {
     }
 
     /// Accepts one connection, without waiting.
-    package func accept() -> AcceptOutcome {
+    public func accept() -> AcceptOutcome {
         let number = platform_accept(descriptor.rawValue, isTCP)
         guard number < 0 else {
             return .accepted(StreamSocket(adopting: OwnedFD(adopting: number)))

@@ -1,24 +1,24 @@
 /// A port of this machine's loopback address: the only TCP this program speaks.
-package struct LoopbackEndpoint: Hashable, Sendable, CustomStringConvertible {
+public struct LoopbackEndpoint: Hashable, Sendable, CustomStringConvertible {
     /// Which of the two loopback addresses.
-    package enum Family: Hashable, Sendable {
+    public enum Family: Hashable, Sendable {
         /// 127.0.0.1
         case v4
         /// ::1
         case v6
     }
 
-    package let family: Family
+    public let family: Family
     /// 0 lets the kernel choose a port, when listening.
-    package let port: UInt16
+    public let port: UInt16
 
-    package init(family: Family, port: UInt16) {
+    public init(family: Family, port: UInt16) {
         self.family = family
         self.port = port
     }
 
     /// Parses `127.0.0.1:PORT` or `[::1]:PORT`. Names are not resolved, not even `localhost`.
-    package init(parsing text: String) throws(SocketAddressError) {
+    public init(parsing text: String) throws(SocketAddressError) {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { throw .malformedEndpoint(text) }
         let host = text[..<colon]
         let digits = text[text.index(after: colon)...]
@@ -37,7 +37,7 @@ package struct LoopbackEndpoint: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
-    package var description: String {
+    public var description: String {
         switch family {
         case .v4: "127.0.0.1:\(port)"
         case .v6: "[::1]:\(port)"

@@ -2,13 +2,13 @@ internal import CPlatform
 internal import Glibc
 
 /// Who connected to a Unix socket, as the kernel recorded it at that moment (SO_PEERCRED).
-package struct PeerCredentials: Hashable, Sendable {
-    package let user: UserID
-    package let group: GroupID
+public struct PeerCredentials: Hashable, Sendable {
+    public let user: UserID
+    public let group: GroupID
     /// `nil` when the peer lives in a PID namespace that this process cannot see.
-    package let process: ProcessID?
+    public let process: ProcessID?
 
-    package init(user: UserID, group: GroupID, process: ProcessID?) {
+    public init(user: UserID, group: GroupID, process: ProcessID?) {
         self.user = user
         self.group = group
         self.process = process
@@ -17,7 +17,7 @@ package struct PeerCredentials: Hashable, Sendable {
 
 extension StreamSocket {
     /// The peer of a Unix socket. On a TCP socket it says nothing about the peer: do not ask.
-    package func peerCredentials() throws(SystemError) -> PeerCredentials {
+    public func peerCredentials() throws(SystemError) -> PeerCredentials {
         var process: Int32 = 0
         var user: UInt32 = 0
         var group: UInt32 = 0
@@ -32,7 +32,7 @@ extension StreamSocket {
     ///
     /// Since Linux 6.5 the kernel hands out exactly that process (SO_PEERPIDFD). Before, its number is opened, which
     /// could be another's if the peer exited in between; a peer whose connection is still open has not.
-    package func peerProcess() throws(SystemError) -> ProcessHandle {
+    public func peerProcess() throws(SystemError) -> ProcessHandle {
         let number = platform_peer_pidfd(descriptor.rawValue)
         if number >= 0 { return ProcessHandle(adopting: OwnedFD(adopting: number)) }
         let error = SystemError.last("getsockopt SO_PEERPIDFD")

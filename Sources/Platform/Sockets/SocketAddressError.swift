@@ -1,5 +1,5 @@
 /// A text that does not name a socket this program would use.
-package enum SocketAddressError: Error, Hashable, Sendable {
+public enum SocketAddressError: Error, Hashable, Sendable {
     /// A Unix path of no bytes.
     case emptyPath
     /// A Unix path with a NUL in it.
@@ -15,7 +15,7 @@ package enum SocketAddressError: Error, Hashable, Sendable {
 }
 
 extension SocketAddressError: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         switch self {
         case .emptyPath:
             "the socket path is empty"

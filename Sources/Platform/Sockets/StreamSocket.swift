@@ -2,7 +2,7 @@ internal import CPlatform
 internal import Glibc
 
 /// What came of one read.
-package enum ReadOutcome: Hashable, Sendable {
+public enum ReadOutcome: Hashable, Sendable {
     /// So many bytes, at least one.
     case bytes(Int)
     /// The peer has finished sending. It may still read.
@@ -16,7 +16,7 @@ package enum ReadOutcome: Hashable, Sendable {
 }
 
 /// What came of one write.
-package enum WriteOutcome: Hashable, Sendable {
+public enum WriteOutcome: Hashable, Sendable {
     /// So many bytes from the front of the buffer.
     case bytes(Int)
     /// No room now.
@@ -28,16 +28,16 @@ package enum WriteOutcome: Hashable, Sendable {
 }
 
 /// One end of a stream connection. It does not block unless it was made to; it never raises SIGPIPE.
-package struct StreamSocket: ~Copyable, Sendable {
-    package let descriptor: OwnedFD
+public struct StreamSocket: ~Copyable, Sendable {
+    public let descriptor: OwnedFD
 
     /// Takes over a connected stream socket.
-    package init(adopting descriptor: consuming OwnedFD) {
+    public init(adopting descriptor: consuming OwnedFD) {
         self.descriptor = descriptor
     }
 
     /// Reads what is there, at most `buffer.count` bytes (at least 1). Descriptors that came with it go into `inbox`.
-    package func read(
+    public func read(
         into buffer: UnsafeMutableRawBufferPointer, inbox: inout DescriptorInbox
     ) -> ReadOutcome {
         unsafe precondition(!buffer.isEmpty, "an empty read would look like the end of the stream")
@@ -45,7 +45,7 @@ package struct StreamSocket: ~Copyable, Sendable {
     }
 
     /// Reads what is there, at most `buffer.count` bytes (at least 1). The kernel closes descriptors that came with it.
-    package func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
+    public func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
         unsafe precondition(!buffer.isEmpty, "an empty read would look like the end of the stream")
         var count = 0
         var truncated = false
@@ -55,32 +55,32 @@ package struct StreamSocket: ~Copyable, Sendable {
     }
 
     /// Writes as much of `buffer` as there is room for.
-    package func write(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome {
+    public func write(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome {
         unsafe send(buffer, descriptors: nil, count: 0)
     }
 
     /// Writes as much of `buffer` as there is room for. A duplicate of `attachment` travels with its first byte, so
     /// after ``WriteOutcome/bytes(_:)`` it is under way and the rest goes without it. At least 1 byte; Unix sockets
     /// only.
-    package func write(_ buffer: UnsafeRawBufferPointer, attaching attachment: borrowing OwnedFD) -> WriteOutcome {
+    public func write(_ buffer: UnsafeRawBufferPointer, attaching attachment: borrowing OwnedFD) -> WriteOutcome {
         var number = attachment.rawValue
         return unsafe send(buffer, descriptors: &number, count: 1)
     }
 
     /// Like ``write(_:attaching:)`` for several descriptors, at most 253, which the caller keeps open during the call.
-    package func write(_ buffer: UnsafeRawBufferPointer, attachingNumbers numbers: [Int32]) -> WriteOutcome {
+    public func write(_ buffer: UnsafeRawBufferPointer, attachingNumbers numbers: [Int32]) -> WriteOutcome {
         unsafe numbers.withUnsafeBufferPointer {
             unsafe send(buffer, descriptors: $0.baseAddress, count: $0.count)
         }
     }
 
     /// Tells the peer that nothing more will come. Reading goes on. ENOTCONN when the peer is gone already.
-    package func finishWriting() throws(SystemError) {
+    public func finishWriting() throws(SystemError) {
         guard shutdown(descriptor.rawValue, CInt(SHUT_WR)) == 0 else { throw .last("shutdown") }
     }
 
     /// Asks for a send buffer of so many bytes; the kernel doubles it and keeps a minimum of its own.
-    package func setSendBuffer(byteCount: Int32) throws(SystemError) {
+    public func setSendBuffer(byteCount: Int32) throws(SystemError) {
         guard platform_send_buffer(descriptor.rawValue, byteCount) == 0 else { throw .last("setsockopt SO_SNDBUF") }
     }
 

@@ -1,15 +1,15 @@
 internal import CPlatform
 
 /// A path that fits into the address of a Unix socket: 1 to 107 bytes, none of them NUL.
-package struct UnixSocketPath: Hashable, Sendable, CustomStringConvertible {
+public struct UnixSocketPath: Hashable, Sendable, CustomStringConvertible {
     /// The longest path in bytes of UTF-8.
-    package static var byteCountMax: Int { Int(PLATFORM_UNIX_PATH_MAX) }
+    public static var byteCountMax: Int { Int(PLATFORM_UNIX_PATH_MAX) }
 
     /// The path as given.
-    package let string: String
+    public let string: String
 
     /// Checks a path.
-    package init(_ string: String) throws(SocketAddressError) {
+    public init(_ string: String) throws(SocketAddressError) {
         guard !string.isEmpty else { throw .emptyPath }
         guard !string.utf8.contains(0) else { throw .pathContainsNUL(string) }
         guard string.utf8.count <= Self.byteCountMax else {
@@ -18,7 +18,7 @@ package struct UnixSocketPath: Hashable, Sendable, CustomStringConvertible {
         self.string = string
     }
 
-    package var description: String { string }
+    public var description: String { string }
 
     /// connect(2) on a socket of any type.
     func connect(_ socket: borrowing OwnedFD) throws(SystemError) {

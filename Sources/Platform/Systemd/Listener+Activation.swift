@@ -3,17 +3,17 @@ internal import Glibc
 
 extension Listener {
     /// The variables of socket activation, to be removed once they have been read.
-    package static let activationVariableNames = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
+    public static let activationVariableNames = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
 
     /// The first descriptor that a service manager passes (SD_LISTEN_FDS_START).
-    package static let activationFirstDescriptor: Int32 = 3
+    public static let activationFirstDescriptor: Int32 = 3
 
     /// Takes over the sockets that the service manager opened (sd_listen_fds_with_names(3)), each once: call
     /// ``ProcessEnvironment/remove(_:)`` with ``activationVariableNames`` afterwards.
     ///
     /// Empty when LISTEN_FDS is not set or LISTEN_PID means another process. Each must be a listening stream socket,
     /// Unix or loopback. A name that LISTEN_FDNAMES does not give is `"unknown"`.
-    package static func inherited(
+    public static func inherited(
         environment: [String: String], process: ProcessID = .current,
         firstDescriptor: Int32 = activationFirstDescriptor
     ) throws(ListenError) -> [Listener] {

@@ -2,9 +2,9 @@ internal import CPlatform
 internal import Glibc
 
 /// Tells the service manager how the daemon is (sd_notify(3), without libsystemd).
-package struct SystemdNotifier: ~Copyable, Sendable {
+public struct SystemdNotifier: ~Copyable, Sendable {
     /// One assignment of a notification.
-    package enum Message: Hashable, Sendable {
+    public enum Message: Hashable, Sendable {
         /// `READY=1`: start-up, or a reload, is complete.
         case ready
         /// `RELOADING=1` with `MONOTONIC_USEC=`, which `Type=notify-reload` asks for. ``ready`` follows.
@@ -20,13 +20,13 @@ package struct SystemdNotifier: ~Copyable, Sendable {
     }
 
     /// The variables of this protocol, to be removed once they have been read.
-    package static let variableNames = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
+    public static let variableNames = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
 
     private let socket: OwnedFD
 
     /// The notifier for NOTIFY_SOCKET, a path or an abstract name with a leading `@`; `nil` when the variable is not
     /// set. EAFNOSUPPORT for any other kind of address.
-    package init?(environment: [String: String]) throws(SystemError) {
+    public init?(environment: [String: String]) throws(SystemError) {
         guard let address = environment["NOTIFY_SOCKET"], !address.isEmpty else { return nil }
         try self.init(address: address)
     }
@@ -48,7 +48,7 @@ package struct SystemdNotifier: ~Copyable, Sendable {
     }
 
     /// Sends the messages together. The manager reads them in its own time.
-    package func notify(_ messages: Message...) throws(SystemError) {
+    public func notify(_ messages: Message...) throws(SystemError) {
         let text = messages.map(\.assignment).joined(separator: "\n")
         let sent = unsafe platform_send(socket.rawValue, text, text.utf8.count, nil, 0)
         guard sent == text.utf8.count else { throw .last("send", "NOTIFY_SOCKET") }

@@ -1,18 +1,18 @@
 internal import Glibc
 
 /// The service manager's demand for signs of life (sd_watchdog_enabled(3)).
-package struct Watchdog: Hashable, Sendable {
+public struct Watchdog: Hashable, Sendable {
     /// Without a ``SystemdNotifier/Message/watchdog`` for so long the manager kills the service. Positive.
-    package let timeoutMicroseconds: UInt64
+    public let timeoutMicroseconds: UInt64
 
     /// How often to send one: half of the timeout, as the manual advises. In nanoseconds, positive.
-    package var intervalNanoseconds: UInt64 {
+    public var intervalNanoseconds: UInt64 {
         timeoutMicroseconds * 500
     }
 
     /// The demand in WATCHDOG_USEC; `nil` when there is none, or WATCHDOG_PID means another process. EINVAL when one of
     /// the two is not a number, or the time is zero.
-    package init?(environment: [String: String], process: ProcessID = .current) throws(SystemError) {
+    public init?(environment: [String: String], process: ProcessID = .current) throws(SystemError) {
         guard let text = environment["WATCHDOG_USEC"] else { return nil }
         if let owner = environment["WATCHDOG_PID"] {
             guard let number = Int32(owner) else { throw Self.invalid("WATCHDOG_PID=\(owner)") }

@@ -6,9 +6,9 @@
 ///
 /// The caller keeps the bytes. It calls `next` with all bytes that it has not dropped, until the outcome is
 /// `.incomplete`; then it drops the first `dropConsumed()` bytes, appends what it reads and calls again.
-package struct LineFramer: Sendable {
+public struct LineFramer: Sendable {
     /// What `next` found.
-    package enum Outcome: Equatable, Sendable {
+    public enum Outcome: Equatable, Sendable {
         /// A request, valid UTF-8, at these offsets.
         case request(Range<Int>)
         /// A submission, understood already: its operands are in the `HotRequest` given to `next`.
@@ -20,7 +20,7 @@ package struct LineFramer: Sendable {
     }
 
     /// Longest request, in bytes.
-    package let lineBytesMax: Int
+    public let lineBytesMax: Int
 
     /// Offset of the first byte that belongs to no yielded request.
     private var consumed = 0
@@ -48,12 +48,12 @@ package struct LineFramer: Sendable {
         case discarding
     }
 
-    package init(lineBytesMax: Int) {
+    public init(lineBytesMax: Int) {
         self.lineBytesMax = lineBytesMax
     }
 
     /// Nothing of a request has been read yet.
-    package var isBetweenRequests: Bool {
+    public var isBetweenRequests: Bool {
         switch state {
         case .between: true
         case .object, .string, .escape, .line, .discarding: false
@@ -61,7 +61,7 @@ package struct LineFramer: Sendable {
     }
 
     /// Number of bytes at the front that are done with. The caller must drop exactly these.
-    package mutating func dropConsumed() -> Int {
+    public mutating func dropConsumed() -> Int {
         let count = consumed
         consumed = 0
         scanned -= count
@@ -69,14 +69,14 @@ package struct LineFramer: Sendable {
     }
 
     /// The next request in `bytes`.
-    package mutating func next(in bytes: Span<UInt8>) -> Outcome {
+    public mutating func next(in bytes: Span<UInt8>) -> Outcome {
         skipSeparators(bytes)
         return scan(bytes)
     }
 
     /// The next request in `bytes`. A submission that the scanner recognises is left in `hot`, its offsets counted from
     /// the start of `bytes`.
-    package mutating func next(in bytes: Span<UInt8>, hot: inout HotRequest) -> Outcome {
+    public mutating func next(in bytes: Span<UInt8>, hot: inout HotRequest) -> Outcome {
         skipSeparators(bytes)
         if case .between = state, consumed < bytes.count {
             guard HotScanner.scan(bytes, from: consumed, into: &hot), hot.end - consumed <= lineBytesMax else {
@@ -178,7 +178,7 @@ package struct LineFramer: Sendable {
 }
 
 /// Why a line is no request.
-package enum FramingFailure: Error, Equatable, Sendable {
+public enum FramingFailure: Error, Equatable, Sendable {
     /// Longer than `limit` bytes. The rest is discarded up to the next line feed.
     case lineTooLong(limit: Int)
     /// A line feed inside an open object: the client lost count of its braces.

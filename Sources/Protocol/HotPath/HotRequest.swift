@@ -1,7 +1,7 @@
 /// A submission as `HotScanner` reads it: no reference, no allocation. Reuse one value per connection or loop.
-package struct HotRequest: BitwiseCopyable, Sendable {
+public struct HotRequest: BitwiseCopyable, Sendable {
     /// The instruction.
-    package enum Instruction: UInt8, BitwiseCopyable, Sendable {
+    public enum Instruction: UInt8, BitwiseCopyable, Sendable {
         case enqcmd
         case enqcmds
         case movdir64b
@@ -17,31 +17,31 @@ package struct HotRequest: BitwiseCopyable, Sendable {
     }
 
     /// The instruction.
-    package internal(set) var instruction = Instruction.enqcmd
+    public internal(set) var instruction = Instruction.enqcmd
 
     /// The 64 bytes are to be loaded from `source`; else they are `descriptor`.
-    package internal(set) var loadsSource = false
+    public internal(set) var loadsSource = false
 
     /// Linear address of the enqueue register.
-    package internal(set) var destination: UInt64 = 0
+    public internal(set) var destination: UInt64 = 0
 
     /// Linear address of the 64 bytes. Meaningful only if `loadsSource`.
-    package internal(set) var source: UInt64 = 0
+    public internal(set) var source: UInt64 = 0
 
     /// The 64 bytes as eight little-endian words. Meaningful only unless `loadsSource`.
-    package internal(set) var descriptor = InlineArray<8, UInt64>(repeating: 0)
+    public internal(set) var descriptor = InlineArray<8, UInt64>(repeating: 0)
 
     /// Offset of the first byte of the id.
-    package internal(set) var idStart = 0
+    public internal(set) var idStart = 0
 
     /// Offset behind the id; equal to `idStart` when the request has none.
-    package internal(set) var idEnd = 0
+    public internal(set) var idEnd = 0
 
     /// Offset behind the request.
-    package internal(set) var end = 0
+    public internal(set) var end = 0
 
-    package init() {}
+    public init() {}
 
     /// The bytes of the id; empty when the request has none.
-    package var id: Range<Int> { idStart..<idEnd }
+    public var id: Range<Int> { idStart..<idEnd }
 }

@@ -9,13 +9,13 @@
 ///
 /// Audit. All pointers of this file come from `Span.withUnsafeBytes` and stay inside that call. `Reader.next` never
 /// passes `Reader.end`: each load of n bytes follows a check that n bytes are left.
-package enum HotScanner {
+public enum HotScanner {
     /// Longest id, in bytes, that is read here.
     static let idBytesMax = 64
 
     /// Reads the request that begins at `start` exactly, into `request`. On false `request` is not meaningful.
     @inline(__always)
-    package static func scan(_ bytes: Span<UInt8>, from start: Int, into request: inout HotRequest) -> Bool {
+    public static func scan(_ bytes: Span<UInt8>, from start: Int, into request: inout HotRequest) -> Bool {
         unsafe bytes.withUnsafeBytes { buffer in
             guard let base = buffer.baseAddress else { return false }
             var reader = unsafe Reader(next: base + start, end: base + buffer.count)

@@ -3,19 +3,19 @@
 extension OutputBuffer {
     /// ENQCMD or ENQCMDS: the descriptor was accepted. `id` are the bytes of the request's id in `text`, if any.
     @inline(__always)
-    package mutating func appendAccepted(id: Range<Int>, in text: Span<UInt8>) {
+    public mutating func appendAccepted(id: Range<Int>, in text: Span<UInt8>) {
         appendReply("{\"return\": {\"zf\": false}", id, text)
     }
 
     /// ENQCMD or ENQCMDS: Retry, without VM exit.
     @inline(__always)
-    package mutating func appendRetry(id: Range<Int>, in text: Span<UInt8>) {
+    public mutating func appendRetry(id: Range<Int>, in text: Span<UInt8>) {
         appendReply("{\"return\": {\"zf\": true, \"rflags\": \"0x42\"}", id, text)
     }
 
     /// MOVDIR64B: the write is on its way.
     @inline(__always)
-    package mutating func appendPosted(id: Range<Int>, in text: Span<UInt8>) {
+    public mutating func appendPosted(id: Range<Int>, in text: Span<UInt8>) {
         appendReply("{\"return\": {}", id, text)
     }
 

@@ -51,7 +51,7 @@ extension Span<UInt8> {
     }
 
     /// A copy of `range`.
-    package func copy(_ range: Range<Int>) -> [UInt8] {
+    public func copy(_ range: Range<Int>) -> [UInt8] {
         unsafe extracting(range).withUnsafeBufferPointer { unsafe Array($0) }
     }
 

@@ -3,7 +3,7 @@
 /// It keeps its memory, so that a connection that has answered once answers again without allocating. The memory is
 /// this value's own and every access is bounded by `start`, `finish` and `capacity`.
 @safe
-package struct OutputBuffer: ~Copyable {
+public struct OutputBuffer: ~Copyable {
     /// Offset of the first byte that has not been taken.
     private var start = 0
 
@@ -14,7 +14,7 @@ package struct OutputBuffer: ~Copyable {
     private var base: UnsafeMutableRawPointer
 
     /// A buffer with room for `capacity` bytes before it first grows. At least 64.
-    package init(capacity: Int = 1024) {
+    public init(capacity: Int = 1024) {
         self.capacity = max(capacity, 64)
         unsafe base = .allocate(byteCount: self.capacity, alignment: 16)
     }
@@ -24,20 +24,20 @@ package struct OutputBuffer: ~Copyable {
     }
 
     /// Bytes that wait.
-    package var count: Int { finish - start }
+    public var count: Int { finish - start }
 
     /// Nothing waits.
-    package var isEmpty: Bool { finish == start }
+    public var isEmpty: Bool { finish == start }
 
     /// Calls `body` with the bytes that wait, for one write of a whole burst.
-    package borrowing func withBytes<Result, Failure: Error>(
+    public borrowing func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try unsafe body(UnsafeRawBufferPointer(start: base + start, count: count))
     }
 
     /// Forgets the first `count` bytes: the socket took them.
-    package mutating func removeFirst(_ count: Int) {
+    public mutating func removeFirst(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "more bytes taken than waited")
         start += count
         if start == finish {
@@ -47,13 +47,13 @@ package struct OutputBuffer: ~Copyable {
     }
 
     /// Gives back the memory of a burst: afterwards the buffer has room for `capacity` bytes or what waits.
-    package mutating func shrink(to capacity: Int = 1024) {
+    public mutating func shrink(to capacity: Int = 1024) {
         let wanted = max(capacity, count, 64)
         if wanted < self.capacity { move(toCapacity: wanted) }
     }
 
     /// Adds a text of ours.
-    package mutating func append(_ text: StaticString) {
+    public mutating func append(_ text: StaticString) {
         var room = unsafe reserve(text.utf8CodeUnitCount)
         unsafe Self.copy(text, to: &room)
         finish = unsafe room - base
@@ -61,7 +61,7 @@ package struct OutputBuffer: ~Copyable {
 
     /// Adds two texts of ours.
     @inline(__always)
-    package mutating func append(_ first: StaticString, _ second: StaticString) {
+    public mutating func append(_ first: StaticString, _ second: StaticString) {
         var room = unsafe reserve(first.utf8CodeUnitCount + second.utf8CodeUnitCount)
         unsafe Self.copy(first, to: &room)
         unsafe Self.copy(second, to: &room)
@@ -70,7 +70,7 @@ package struct OutputBuffer: ~Copyable {
 
     /// Adds texts of ours around and before bytes, with one check of the room.
     @inline(__always)
-    package mutating func append(
+    public mutating func append(
         _ first: StaticString, _ second: StaticString, _ bytes: Span<UInt8>, _ last: StaticString
     ) {
         let texts = first.utf8CodeUnitCount + second.utf8CodeUnitCount + last.utf8CodeUnitCount
@@ -87,7 +87,7 @@ package struct OutputBuffer: ~Copyable {
     }
 
     /// Adds bytes.
-    package mutating func append(_ bytes: Span<UInt8>) {
+    public mutating func append(_ bytes: Span<UInt8>) {
         let room = unsafe reserve(bytes.count)
         unsafe bytes.withUnsafeBytes { source in
             if let first = source.baseAddress { unsafe room.copyMemory(from: first, byteCount: source.count) }
@@ -96,7 +96,7 @@ package struct OutputBuffer: ~Copyable {
     }
 
     /// Adds a text.
-    package mutating func append(text: String) {
+    public mutating func append(text: String) {
         append(Array(text.utf8).span)
     }
 
