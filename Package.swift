@@ -75,6 +75,12 @@ let package = Package(
             dependencies: ["PCIe", "DSASpec", "Protocol", "ProtocolMessages", "Platform", protobuf, argumentParser],
             swiftSettings: strict),
 
+        // The demonstration: see scripts/demo.
+        .executableTarget(
+            name: "swqdemo",
+            dependencies: ["PCIe", "DSASpec", "Protocol", "ProtocolMessages", "Platform", protobuf, argumentParser],
+            swiftSettings: strict),
+
         // The benchmark, release builds only: see scripts/bench.
         .target(
             name: "CLoadGenerator", dependencies: ["CISAL"], cSettings: cStrict,
