@@ -91,6 +91,10 @@ let package = Package(
             swiftSettings: strict),
 
         .target(name: "CLossyVFS", path: "Tests/CLossyVFS", cSettings: cStrict, linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(
+            name: "TestKit",
+            dependencies: ["DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
+            path: "Tests/TestKit", swiftSettings: strict),
         .testTarget(name: "DSASpecTests", dependencies: ["DSASpec", "PCIe"], swiftSettings: strict),
         .testTarget(name: "IOMMUTests", dependencies: ["IOMMU", "PCIe"], swiftSettings: strict),
         .testTarget(name: "DSATests", dependencies: ["DSA", "DSASpec", "PCIe", "IOMMU"], swiftSettings: strict),
@@ -105,6 +109,10 @@ let package = Package(
             dependencies: [
                 "Daemon", "DSA", "DSASpec", "Platform", "Protocol", "ProtocolMessages", "History", protobuf, logging,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["TestKit", "swqd", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
             swiftSettings: strict),
     ],
     cLanguageStandard: .gnu11

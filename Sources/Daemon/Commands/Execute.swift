@@ -75,25 +75,26 @@ extension Server {
         case .observer:
             guard case .observer = session.role else {
                 return WireError(
-                    .wrongState, "the connection is a logical processor already; detach it first, or use another",
+                    .permissionDenied, "the connection is a logical processor already; detach it first, or use another",
                     path: "execute")
             }
         case .processor:
             guard session.processor >= 0 else {
                 return WireError(
-                    .wrongState,
+                    .permissionDenied,
                     "the connection is no logical processor; use attach-process or attach-vcpu first", path: "execute")
             }
         case .process:
             guard case .thread = session.role else {
                 return WireError(
-                    .wrongState, "the connection is not attached to a process; use attach-process first",
+                    .permissionDenied, "the connection is not attached to a process; use attach-process first",
                     path: "execute")
             }
         case .vcpu:
             guard case .vcpu = session.role else {
                 return WireError(
-                    .wrongState, "the connection is not attached to a vCPU; use attach-vcpu first", path: "execute")
+                    .permissionDenied, "the connection is not attached to a vCPU; use attach-vcpu first",
+                    path: "execute")
             }
         case .admin:
             guard session.isAdmin else {

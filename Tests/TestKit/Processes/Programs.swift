@@ -1,0 +1,13 @@
+internal import Foundation
+
+/// The programs of this package, as they were built together with the tests.
+package enum Programs {
+    /// The daemon.
+    package static var swqd: String { beside("swqd") }
+
+    private static func beside(_ name: String) -> String {
+        let test =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        return URL(fileURLWithPath: test).deletingLastPathComponent().appending(path: name).path
+    }
+}
