@@ -32,7 +32,7 @@ struct Plan {
     let filledBindings: UInt64
 
     static let full = Plan(
-        runs: 7, runNanoseconds: 700_000_000, warmUpNanoseconds: 100_000_000, operationNanoseconds: 10_000_000,
+        runs: 11, runNanoseconds: 400_000_000, warmUpNanoseconds: 80_000_000, operationNanoseconds: 10_000_000,
         idleConnections: 1000, filledBindings: 500_000)
 
     static let quick = Plan(
