@@ -5,7 +5,8 @@ internal import ProtocolMessages
 /// `swqctl devices`
 struct DevicesCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
-        commandName: "devices", abstract: "Devices with their WQs, engines and groups: configuration, state, counters.")
+        commandName: "devices", abstract: "Devices with their WQs, engines and groups: configuration, state, counters.",
+        discussion: "TRANSFER and BATCH are the most bytes and descriptors. --json has unused WQs and groups too.")
 
     @Argument(help: "Only the device of this name.")
     var device: String?
@@ -27,15 +28,15 @@ struct DevicesCommand: DaemonCommand {
 enum DeviceTables {
     static let devices: [WireTable.Column] = [
         .left("DEVICE", "name"), .left("STATE", "state"), .left("PROFILE", "profile"), .left("VERSION", "version"),
-        .left("RID", "rid"), .right("MAX TRANSFER 2^", "maxTransferShift"), .right("MAX BATCH 2^", "maxBatchShift"),
+        .left("RID", "rid"), .power("TRANSFER", "maxTransferShift"), .power("BATCH", "maxBatchShift"),
         .right("WQ ENTRIES", "totalWqSize"),
     ]
 
     static let queues: [WireTable.Column] = [
-        .right("WQ", "index"), .left("NAME", "name"), .left("MODE", "mode"), .left("STATE", "state"),
+        .right("WQ", "index"), .left("MODE", "mode"), .left("STATE", "state"),
         .right("GROUP", "group"), .right("PRIORITY", "priority"), .right("SIZE", "size"),
         .right("THRESHOLD", "threshold"), .right("OCCUPANCY", "occupancy"), .left("BOF", "blockOnFault"),
-        .right("MAX TRANSFER 2^", "maxTransferShift"), .right("MAX BATCH 2^", "maxBatchShift"),
+        .power("TRANSFER", "maxTransferShift"), .power("BATCH", "maxBatchShift"),
         .right("PASID", "pasid"), .right("PORTALS", "portals"), .right("ACCEPTED", "accepted"),
         .right("RETRIED", "retried"), .right("COMPLETED", "completed"), .right("ABANDONED", "abandoned"),
     ]
@@ -56,11 +57,21 @@ enum DeviceTables {
 
     private static func parts(of device: JSONValue) -> String {
         var text = "\n\(TextTable.printable(WireText.cell(device["name"])))\n"
-        for (columns, member) in [(queues, "wqs"), (engines, "engines"), (groups, "groups")] {
-            guard let objects = device[member] else { continue }
-            text += WireTable.text(columns, objects)
-        }
+        let allQueues = device["wqs"]?.elements ?? []
+        let usedQueues = allQueues.filter { $0["size"]?.unsigned != 0 }
+        text += WireTable.text(queues, .array(usedQueues))
+        text += unused(allQueues.count - usedQueues.count, "without entries")
+        text += WireTable.text(engines, device["engines"])
+        let allGroups = device["groups"]?.elements ?? []
+        let usedGroups = allGroups.filter { $0["wqs"] != nil || $0["engines"] != nil }
+        text += WireTable.text(groups, .array(usedGroups))
+        text += unused(allGroups.count - usedGroups.count, "empty")
         if let error = device["softwareError"] { text += "SWERROR  \(WireText.assignments(error))\n" }
         return text
+    }
+
+    /// What stands for rows that would say nothing.
+    private static func unused(_ count: Int, _ why: String) -> String {
+        count == 0 ? "" : "(\(count) more, \(why))\n"
     }
 }

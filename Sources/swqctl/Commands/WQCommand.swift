@@ -75,7 +75,7 @@ enum WQBitmap {
 
     /// The operand for one WQ, 0 to 255.
     static func operand(_ index: UInt32) -> UInt32 {
-        1 << (index % 16) | index / 16 << 16
+        (index / 16) << 16 | 1 << (index % 16)
     }
 }
 

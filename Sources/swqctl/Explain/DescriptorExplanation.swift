@@ -69,11 +69,12 @@ struct DescriptorExplanation {
             }.joined(separator: ", ")
         }
         let bytes = Int(failure.bytes.lowerBound)...Int(failure.bytes.upperBound)
-        let isNarrow = bytes.count <= 8
-        let names = fields.filter { field in
+        let named = fields.filter { $0.name != Self.reserved && $0.bytes.overlaps(bytes) }
+        let whole = named.filter { field in
             // A range over several words is that of addresses; what lies between them is not at fault.
-            bytes.contains(field.bytes) && field.name != Self.reserved && (isNarrow || field.name.hasSuffix("Address"))
-        }.map(\.name)
+            bytes.contains(field.bytes) && (bytes.count <= 8 || field.name.hasSuffix("Address"))
+        }
+        let names = (whole.isEmpty ? named : whole).map(\.name)
         guard names.isEmpty else { return names.joined(separator: ", ") }
         return bytes.filter { descriptor.byte($0) != 0 }
             .map { "reserved byte \($0) = \(Hexadecimal.text(descriptor.byte($0)))" }.joined(separator: ", ")

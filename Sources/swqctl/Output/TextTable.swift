@@ -52,7 +52,8 @@ struct TextTable {
 
     /// `text` without what a terminal would obey: other clients choose names.
     static func printable(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
+        let ascii = UInt8(0x20)..<0x7F
+        guard !text.utf8.allSatisfy(ascii.contains), text.unicodeScalars.contains(where: isControl) else { return text }
         return text.unicodeScalars.map { isControl($0) ? "\\u{\(String($0.value, radix: 16))}" : String($0) }.joined()
     }
 

@@ -9,13 +9,26 @@ struct WireTable {
     struct Column {
         let member: String
         let shape: TextTable.Column
+        /// The member is an exponent of two.
+        let isPower: Bool
 
         static func left(_ heading: String, _ member: String) -> Column {
-            Column(member: member, shape: .left(heading))
+            Column(member: member, shape: .left(heading), isPower: false)
         }
 
         static func right(_ heading: String, _ member: String) -> Column {
-            Column(member: member, shape: .right(heading))
+            Column(member: member, shape: .right(heading), isPower: false)
+        }
+
+        /// An exponent of two, written `2^31`.
+        static func power(_ heading: String, _ member: String) -> Column {
+            Column(member: member, shape: .right(heading), isPower: true)
+        }
+
+        /// The cell of this column in the row of `object`.
+        func cell(of object: JSONValue) -> String {
+            let cell = WireText.cell(object[member])
+            return isPower && object[member] != nil ? "2^" + cell : cell
         }
     }
 
@@ -36,7 +49,7 @@ struct WireTable {
 
     /// Rows for the elements of an array; nothing for anything else, as an absent member is an empty array.
     mutating func text(_ objects: JSONValue?) -> String {
-        table.text((objects?.elements ?? []).map { object in columns.map { WireText.cell(object[$0.member]) } })
+        table.text((objects?.elements ?? []).map { object in columns.map { $0.cell(of: object) } })
     }
 }
 
