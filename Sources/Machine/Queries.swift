@@ -1,4 +1,5 @@
 public import DSA
+internal import IOMMU
 public import PCIe
 public import Virtualization
 
@@ -55,5 +56,13 @@ extension Machine {
         var count: UInt64 = 0
         for index in devices.indices where devices.contains(index) { count &+= devices[index].recordCount }
         return count
+    }
+
+    /// The byte that a load of a processor would find at `address`; `nil` when it would fault, or is not memory.
+    public func byte(at address: LinearAddress, on processor: Int) -> UInt8? {
+        guard case .translated(let target, _) = translate(address, isWrite: false, on: processor),
+            let pointer = unsafe memory.pointer(to: target, byteCount: 1)
+        else { return nil }
+        return unsafe pointer.load(as: UInt8.self)
     }
 }

@@ -31,6 +31,7 @@ extension Server {
         try checkLocal(session)
         try checkQuota(arguments.size, session)
         // One descriptor is on its way at a time, so that each reply carries its own.
+        if session.attachment != nil { flush(session) }
         guard session.attachment == nil else {
             throw WireError(
                 .limitExceeded, "a descriptor of an earlier reply has not been read yet; read the replies first")

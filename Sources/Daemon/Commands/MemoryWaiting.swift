@@ -1,4 +1,5 @@
 internal import Machine
+internal import PCIe
 internal import Platform
 internal import Protocol
 internal import ProtocolMessages
@@ -7,8 +8,7 @@ internal import ProtocolMessages
 struct MemoryWaiter {
     let session: Session
     let id: RequestID
-    let space: ClientSpace
-    let address: UInt64
+    let address: LinearAddress
     /// Monotonic nanoseconds; `nil` for no limit.
     let deadline: UInt64?
 }
@@ -19,11 +19,10 @@ extension Server {
     private static let memoryPollNanoseconds: UInt64 = 10_000_000
 
     func umwait(_ arguments: WireUmwaitArguments, _ id: RequestID, _ session: Session) throws(WireError) {
-        guard let space = session.space else { preconditionFailure("a processor has an address space") }
-        let address = try address(arguments.address, "address")
-        guard let value = byte(at: address, in: space) else {
+        let address = LinearAddress(rawValue: try address(arguments.address, "address"))
+        guard let value = machine.byte(at: address, on: session.processor) else {
             throw WireError(
-                .notFound, "\(arguments.address) is not in a region of memory of this client", path: "arguments.address")
+                .notFound, "the processor cannot read memory at \(arguments.address)", path: "arguments.address")
         }
         if value != 0 || (arguments.hasTimeoutMs && arguments.timeoutMs == 0) {
             answerWait(value, to: session, id: id)
@@ -33,7 +32,7 @@ extension Server {
             arguments.hasTimeoutMs ? MonotonicClock.nanoseconds() + UInt64(arguments.timeoutMs) * 1_000_000 : nil
         session.isParked = true
         memoryWaiters.append(
-            MemoryWaiter(session: session, id: id, space: space, address: address, deadline: deadline))
+            MemoryWaiter(session: session, id: id, address: address, deadline: deadline))
     }
 
     /// The earliest time at which a waiter must be looked at.
@@ -61,7 +60,9 @@ extension Server {
     private func answerWaiters(now: UInt64?) {
         memoryWaiters.removeAll { waiter in
             // Memory that went away reads as a wait that ran out: the byte will never change.
-            guard let value = byte(at: waiter.address, in: waiter.space) else {
+            guard waiter.session.processor >= 0,
+                let value = machine.byte(at: waiter.address, on: waiter.session.processor)
+            else {
                 answerWait(0, to: waiter.session, id: waiter.id)
                 unpark(waiter.session)
                 return true
@@ -81,13 +82,7 @@ extension Server {
         reply(result, to: session, id: id)
     }
 
-    private func byte(at address: UInt64, in space: ClientSpace) -> UInt8? {
-        guard let pointer = unsafe pointer(to: address, byteCount: 1, in: space) else { return nil }
-        return unsafe pointer.load(as: UInt8.self)
-    }
-
-    /// Where bytes of a client's space lie here. A vCPU names linear addresses; without page tables of its own these are
-    /// guest physical.
+    /// Where bytes of a client's space lie here: linear addresses of a process, guest physical ones of a VM.
     func pointer(to address: UInt64, byteCount: UInt64, in space: ClientSpace) -> UnsafeMutableRawPointer? {
         unsafe machine.pointer(to: address, byteCount: byteCount, in: space.index)
     }

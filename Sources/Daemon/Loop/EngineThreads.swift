@@ -2,7 +2,6 @@ internal import DSA
 internal import Dispatch
 internal import Machine
 internal import Platform
-internal import Synchronization
 
 /// Threads that run windows too long for the loop. They touch nothing but the window they are given.
 final class EngineThreads: Sendable {
@@ -11,10 +10,10 @@ final class EngineThreads: Sendable {
         var isStopping = false
     }
 
-    private let queue = Mutex(Queue())
+    private let queue = Guarded(Queue())
     private let available = DispatchSemaphore(value: 0)
     private let mailbox: Mailbox
-    private let threads = Mutex<[ThreadHandle]>([])
+    private let threads = Guarded<[ThreadHandle]>([])
 
     /// Starts `count` threads, at least one.
     init(count: Int, mailbox: Mailbox) throws(SystemError) {

@@ -1,7 +1,6 @@
 internal import DSA
 internal import History
 internal import Platform
-internal import Synchronization
 
 /// What other threads tell the loop.
 enum LoopMessage: Sendable {
@@ -15,7 +14,7 @@ enum LoopMessage: Sendable {
 
 /// Messages from other threads to the loop, and the descriptor that wakes it.
 final class Mailbox: Sendable {
-    private let messages = Mutex<[LoopMessage]>([])
+    private let messages = Guarded<[LoopMessage]>([])
     let wakeup: Wakeup
 
     init() throws(SystemError) {

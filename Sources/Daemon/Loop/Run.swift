@@ -174,7 +174,6 @@ extension Server {
     }
 
     private func isStopComplete(_ stop: Stop) -> Bool {
-        guard stop.isDrained || MonotonicClock.nanoseconds() >= stop.deadline else { return false }
-        return true
+        (stop.isDrained && history.isIdle) || MonotonicClock.nanoseconds() >= stop.deadline
     }
 }

@@ -48,6 +48,7 @@ final class Server {
     /// Submissions since the devices last worked.
     var submissionsSinceStep = 0
 
+    var memoryAccounts: [ClientIdentity: MemoryAccount] = [:]
     var processes: [UInt32: ClientSpace] = [:]
     var vms: [UInt32: ClientSpace] = [:]
     var teardowns: [Teardown] = []

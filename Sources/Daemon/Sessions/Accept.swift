@@ -89,6 +89,7 @@ extension Server {
         }
         let session = Session(
             id: nextSession, socket: socket, transport: transport, credentials: credentials,
+            memory: memoryAccount(of: credentials.map { .user($0.user) } ?? .tokenHolder),
             lineBytesMax: configuration.limits.lineBytes)
         nextSession = nextSession &+ 1 & 0x3FFF_FFFF
         let slot = freeSlots.popLast() ?? sessionSlots.count
@@ -106,6 +107,13 @@ extension Server {
         log.debug("connection opened", metadata: ["connection": "\(session.id)", "transport": "\(transport)"])
         session.output.append(greeting(requiresToken: transport == .tcp))
         markDirty(session)
+    }
+
+    private func memoryAccount(of identity: ClientIdentity) -> MemoryAccount {
+        if let account = memoryAccounts[identity] { return account }
+        let account = MemoryAccount()
+        memoryAccounts[identity] = account
+        return account
     }
 
     static func token(_ session: Session, slot: Int) -> UInt64 {

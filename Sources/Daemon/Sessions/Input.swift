@@ -44,9 +44,14 @@ extension Server {
             consumeInput(session)
         }
         guard !session.isClosed else { return }
-        // Descriptors belong to the requests they came with. What none of these claimed was not asked for.
-        if session.framer.isBetweenRequests, !session.isParked { session.inbox.removeAll() }
+        dropUnclaimedDescriptors(session)
         updateInterest(session)
+    }
+
+    /// Descriptors belong to the requests they came with. What none of these claimed was not asked for.
+    private func dropUnclaimedDescriptors(_ session: Session) {
+        guard session.framer.isBetweenRequests, session.input.isEmpty, !session.isParked else { return }
+        session.inbox.removeAll()
     }
 
     /// Goes on with what was kept.
@@ -56,10 +61,14 @@ extension Server {
         if !session.isClosed { session.input.removeFirst(dropped) }
     }
 
-    /// Carries out the requests in `bytes` until none is complete or the session waits.
+    /// Carries out the requests in `bytes` until none is complete, the session waits or its replies pile up.
     private func consume(_ bytes: UnsafeBufferPointer<UInt8>, _ session: Session) {
         let text = unsafe bytes.span
-        while !session.isClosed, !session.closesWhenFlushed, !session.isParked || session.acceptsOutOfBand {
+        while !session.isClosed, !session.closesWhenFlushed, !isFull(session),
+            !session.isParked || session.acceptsOutOfBand
+        {
+            // What was put aside came first.
+            guard session.isParked || session.deferred.isEmpty else { return }
             guard !session.isParked || session.deferredByteCount <= configuration.limits.lineBytes else { return }
             let outcome = session.isParked ? session.framer.next(in: text) : session.framer.next(in: text, hot: &hot)
             switch outcome {
@@ -155,7 +164,7 @@ extension Server {
     }
 
     private func resume(_ session: Session) {
-        while !session.deferred.isEmpty, !session.isParked, !session.isClosed {
+        while !session.deferred.isEmpty, !session.isParked, !isFull(session), !session.isClosed {
             let request = session.deferred.removeFirst()
             session.deferredByteCount -= request.count
             execute(request.span, in: 0..<request.count, session)
@@ -163,13 +172,14 @@ extension Server {
         guard !session.isParked, !session.isClosed else { return }
         if !session.input.isEmpty { consumeInput(session) }
         guard !session.isClosed else { return }
+        dropUnclaimedDescriptors(session)
         if session.isInputFinished { finishInput(session) }
         updateInterest(session)
     }
 
     /// The peer sends nothing more: answers what it sent, then closes.
     private func finishInput(_ session: Session) {
-        guard !session.isParked, session.deferred.isEmpty else {
+        guard !session.isParked, session.deferred.isEmpty, !isFull(session) else {
             updateInterest(session)
             return
         }

@@ -54,7 +54,8 @@ final class Session {
     let transport: Transport
     /// Who connected; `nil` on TCP, where nobody vouches for the peer.
     let credentials: PeerCredentials?
-    let memory = MemoryAccount()
+    /// The memory of this client, over all its connections.
+    let memory: MemoryAccount
 
     var phase = Phase.greeted
     var role = Role.observer
@@ -97,12 +98,14 @@ final class Session {
     var droppedEvents: UInt64 = 0
 
     init(
-        id: ID, socket: consuming StreamSocket, transport: Transport, credentials: PeerCredentials?, lineBytesMax: Int
+        id: ID, socket: consuming StreamSocket, transport: Transport, credentials: PeerCredentials?,
+        memory: MemoryAccount, lineBytesMax: Int
     ) {
         self.id = id
         self.socket = socket
         self.transport = transport
         self.credentials = credentials
+        self.memory = memory
         framer = LineFramer(lineBytesMax: lineBytesMax)
     }
 
