@@ -45,8 +45,8 @@ extension Device {
             guard mask >> UInt64(workQueues.count) == 0 || workQueues.count == 64 else {
                 return .completed(.invalidWorkQueueIndex)
             }
-            for index in workQueues.indices where mask >> UInt64(index) & 1 == 1 && workQueues[index].state == .enabled {
-                workQueues[index].state = .disabling
+            for index in workQueues.indices where workQueues[index].state == .enabled {
+                if mask >> UInt64(index) & 1 == 1 { workQueues[index].state = .disabling }
             }
             abort(.workQueues(mask))
             return wait(for: command, selection: .workQueues(mask))

@@ -22,8 +22,8 @@ public struct DeviceProfile: Sendable {
 
     /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
     public static let dsa1 = DeviceProfile(
-        version: 0x100, general: .dsa1, operations: .emulated, workQueueCount: 8, totalWorkQueueSize: 128, groupCount: 4,
-        engineCount: 4, readBufferCount: 96, isPASIDEnabled: true, isPrivilegedModeEnabled: true)
+        version: 0x100, general: .dsa1, operations: .emulated, workQueueCount: 8, totalWorkQueueSize: 128,
+        groupCount: 4, engineCount: 4, readBufferCount: 96, isPASIDEnabled: true, isPrivilegedModeEnabled: true)
 }
 
 /// GENSTS state.

@@ -12,7 +12,8 @@ public enum MemoryAccess: UInt8, Sendable {
 extension Machine {
     /// Maps memory that was added to ``memory`` into an address space, at `wanted` or where there is room.
     public mutating func mapMemory(
-        _ region: HostPhysicalAddress, byteCount: UInt64, isReadOnly: Bool, at wanted: UInt64?, in space: AddressSpaceIndex
+        _ region: HostPhysicalAddress, byteCount: UInt64, isReadOnly: Bool, at wanted: UInt64?,
+        in space: AddressSpaceIndex
     ) throws(MachineError) -> UInt64 {
         try insert(.memory(region), byteCount: byteCount, isReadOnly: isReadOnly, at: wanted, in: space, page: region)
     }
@@ -120,7 +121,8 @@ extension Machine {
 
     /// Returns `false` when out of frames; nothing is mapped then.
     private mutating func setPages(
-        _ start: UInt64, to page: HostPhysicalAddress, byteCount: UInt64, access: MemoryAccess, in space: AddressSpaceIndex
+        _ start: UInt64, to page: HostPhysicalAddress, byteCount: UInt64, access: MemoryAccess,
+        in space: AddressSpaceIndex
     ) -> Bool {
         Self.hasFrames { () throws(MappingError) in
             switch space {
@@ -138,7 +140,8 @@ extension Machine {
     /// Gives pages of one mapping, mapped in the table or not, this access. Returns `false` when out of frames;
     /// everything is as it was then.
     private mutating func changePages(
-        _ start: UInt64, to page: HostPhysicalAddress, byteCount: UInt64, access: MemoryAccess, in space: AddressSpaceIndex
+        _ start: UInt64, to page: HostPhysicalAddress, byteCount: UInt64, access: MemoryAccess,
+        in space: AddressSpaceIndex
     ) -> Bool {
         let isDone = Self.hasFrames { () throws(MappingError) in
             switch space {

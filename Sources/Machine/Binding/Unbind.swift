@@ -1,5 +1,5 @@
-internal import IOMMU
 internal import DSA
+internal import IOMMU
 public import PCIe
 internal import Virtualization
 

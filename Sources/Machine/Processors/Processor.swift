@@ -1,6 +1,6 @@
 internal import IOMMU
-public import Virtualization
 internal import PCIe
+public import Virtualization
 
 /// A logical processor and what the machine needs beside it on each instruction.
 struct Processor: Sendable {
