@@ -90,7 +90,9 @@ let package = Package(
             dependencies: ["CLoadGenerator", "PCIe", "DSASpec", "IOMMU", "DSA", "Platform", argumentParser],
             swiftSettings: strict),
 
-        .target(name: "CLossyVFS", path: "Tests/CLossyVFS", cSettings: cStrict, linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(
+            name: "CLossyVFS", path: "Tests/CLossyVFS", cSettings: cStrict,
+            linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(
             name: "TestKit",
             dependencies: ["DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
@@ -105,9 +107,13 @@ let package = Package(
         .testTarget(
             name: "ProtocolTests", dependencies: ["Protocol", "ProtocolMessages", protobuf], swiftSettings: strict),
         .testTarget(
+            name: "SwqctlTests",
+            dependencies: ["swqctl", "DSASpec", "Protocol", "ProtocolMessages", protobuf, argumentParser],
+            swiftSettings: strict),
+        .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "DSA", "DSASpec", "Platform", "Protocol", "ProtocolMessages", "History", protobuf, logging,
+                "swqd", "Daemon", "DSA", "DSASpec", "Platform", "Protocol", "ProtocolMessages", "History", protobuf, logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -6,7 +6,7 @@ internal import PCIe
 internal import Platform
 internal import ProtocolMessages
 
-/// Who asked for a change of bindings, for the history: a connection, or nobody when the daemon acts by itself.
+/// Who asked for a change of bindings, for the history: a connection, or the daemon for a client that is gone.
 struct Actor {
     let user: UInt32?
     let process: Int32?
@@ -18,13 +18,16 @@ struct Actor {
         connection = UInt64(session.id)
     }
 
-    private init() {
-        user = nil
+    /// The daemon, on behalf of a client that is gone: the rows stay visible to its user.
+    init(onBehalfOf owner: ClientIdentity) {
+        user =
+            switch owner {
+            case .user(let user): user.rawValue
+            case .tokenHolder: nil
+            }
         process = nil
         connection = nil
     }
-
-    static let daemon = Actor()
 }
 
 extension Server {

@@ -40,6 +40,9 @@ extension Server {
         }
     }
 
+    /// What a daemon that stops still does, besides what reads only: the drain waits for held engines.
+    private static let commandsWhileStopping: Set<Command> = [.shutdown, .xEngineHold]
+
     /// Why a connection may not use a command now; `nil` when it may.
     func legality(of description: CommandDescription, for session: Session) -> WireError? {
         let name = description.name
@@ -63,7 +66,9 @@ extension Server {
             return WireError(
                 .permissionDenied, "the read-only socket does not serve \(name); use the main socket", path: "execute")
         }
-        if stop != nil, !description.rule.readOnly, description.command != .shutdown { return Self.shuttingDown }
+        if stop != nil, !description.rule.readOnly, !Self.commandsWhileStopping.contains(description.command) {
+            return Self.shuttingDown
+        }
         switch description.rule.requires {
         case .negotiated, .UNRECOGNIZED:
             return nil
@@ -159,6 +164,8 @@ extension Server {
             }
         } catch {
             reply(error, to: session, id: id)
+            // One guess a connection.
+            if error.errorClass == .notAuthenticated { session.closesWhenFlushed = true }
         }
     }
 }

@@ -119,6 +119,10 @@ extension Server {
             }
         do throws(MachineError) {
             try machine.protect(start, byteCount: arguments.size, access: access, in: space.index)
+            let whole = try machine.mapping(containing: start, byteCount: arguments.size, in: space.index)
+            if let region = space.regions[whole.start], region.access != access {
+                region.access = whole.byteCount == arguments.size ? access : nil
+            }
         } catch { throw WireError(error) }
         session.isParked = true
         afterWindowsReturn { [self] in
@@ -228,7 +232,9 @@ extension Server {
             throw WireError(error)
         }
         session.memory.byteCount += byteCount
-        space.regions[start] = MemoryRegion(kind: kind, mapping: mapping, region: region, account: session.memory)
+        space.regions[start] = MemoryRegion(
+            kind: kind, mapping: mapping, region: region, account: session.memory,
+            access: isReadOnly ? .readOnly : .readWrite)
         return start
     }
 

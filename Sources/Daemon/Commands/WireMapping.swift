@@ -105,8 +105,18 @@ extension WireMemoryRegion {
         address = Hexadecimal.text(mapping.start)
         size = mapping.byteCount
         switch mapping.content {
-        case .portal: kind = .portalPage
-        case .memory: kind = space.regions[mapping.start]?.kind == .shared ? .shared : .hosted
+        case .portal:
+            kind = .portalPage
+            access = .readWrite
+        case .memory:
+            let region = space.regions[mapping.start]
+            kind = region?.kind == .shared ? .shared : .hosted
+            switch region?.access {
+            case nil: break
+            case .some(.none): access = .noAccess
+            case .readOnly: access = .readOnly
+            case .readWrite: access = .readWrite
+            }
         }
         if space.isVM { vm = space.number } else { process = space.number }
     }

@@ -3,11 +3,26 @@ internal import Protocol
 /// Which events a connection receives.
 struct EventSubscription {
     /// The names, or `nil` for all that the client may see.
-    private(set) var names: Set<EventName>?
+    private var names: Set<EventName>?
+    /// The same as bits, by the event's place among all, so that an event asks every connection cheaply.
+    private var bits: UInt32
 
     /// What a new connection receives: the life of its own objects, and the end of the daemon.
     init() {
-        names = Self.lifecycle.union(Self.mandatory)
+        self = Self.standard
+    }
+
+    private static let standard = Self(names: lifecycle.union(mandatory))
+
+    private init(names: Set<EventName>?) {
+        self.names = names
+        bits = names.map { $0.reduce(0) { $0 | Self.bit($1) } } ?? .max
+    }
+
+    /// The bit that stands for an event.
+    static func bit(_ event: EventName) -> UInt32 {
+        guard let place = EventName.allCases.firstIndex(of: event) else { preconditionFailure("all cases are all") }
+        return 1 << UInt32(place)
     }
 
     /// - Parameter names: Names of events or `*`.
@@ -24,15 +39,16 @@ struct EventSubscription {
                 throw UnknownEvent(name: name)
             }
         }
-        names = isAll ? nil : chosen
+        self = Self(names: isAll ? nil : chosen)
     }
 
     struct UnknownEvent: Error {
         let name: String
     }
 
-    func includes(_ event: EventName) -> Bool {
-        names?.contains(event) ?? true
+    /// Whether an event whose ``bit(_:)`` this is belongs to the subscription.
+    func includes(bit: UInt32) -> Bool {
+        bits & bit != 0
     }
 
     /// The set as clients see it.

@@ -7,16 +7,26 @@ internal import ProtocolMessages
 extension Server {
     /// Sends an event to the sessions that subscribed to it and may see it.
     func announce(_ event: WireEvent.OneOf_Data, about owner: ClientIdentity?) {
-        let name = EventName(event)
-        let time = Self.eventTime()
-        for session in sessions.values where session.phase == .ready && session.subscription.includes(name) {
-            guard session.isAdmin || session.transport == .unixReadOnly || (owner.map { $0 == session.identity } ?? false)
+        let bit = EventSubscription.bit(EventName(event))
+        // Written once, for however many connections receive it.
+        var line: [UInt8]?
+        for session in sessionSlots {
+            guard let session, session.phase == .ready, session.subscription.includes(bit: bit),
+                session.isAdmin || session.transport == .unixReadOnly || owner == session.identity
             else { continue }
-            send(event, at: time, to: session)
+            let text = line ?? Self.line(event)
+            line = text
+            send(text, to: session)
         }
     }
 
-    private func send(_ event: WireEvent.OneOf_Data, at time: EventTimestamp, to session: Session) {
+    private static func line(_ event: WireEvent.OneOf_Data) -> [UInt8] {
+        var buffer = OutputBuffer()
+        buffer.append(event, at: eventTime())
+        return unsafe buffer.withBytes { unsafe Array($0) }
+    }
+
+    private func send(_ line: [UInt8], to session: Session) {
         guard session.queuedEvents < configuration.limits.eventQueue else {
             session.droppedInGap += 1
             session.droppedEvents += 1
@@ -24,7 +34,7 @@ extension Server {
             return
         }
         session.queuedEvents += 1
-        session.output.append(event, at: time)
+        session.output.append(line.span)
         markDirty(session)
     }
 
@@ -41,9 +51,8 @@ extension Server {
     func announceShutdown(_ reason: WireShutdownEvent.Reason) {
         var event = WireShutdownEvent()
         event.reason = reason
-        for session in sessions.values where session.phase == .ready {
-            send(.shutdown(event), at: Self.eventTime(), to: session)
-        }
+        let line = Self.line(.shutdown(event))
+        for session in sessions.values where session.phase == .ready { send(line, to: session) }
     }
 
     func announceSoftwareError(_ error: SoftwareError, device: Int) {

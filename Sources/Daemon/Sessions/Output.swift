@@ -6,6 +6,9 @@ internal import ProtocolMessages
 internal import SwiftProtobuf
 
 extension Server {
+    /// Bytes that are read ahead while a command of the connection waits.
+    private static let waitingInputBytesMax = 64 << 10
+
     static let shuttingDown = WireError(
         .shuttingDown, "the daemon stops and takes no further work; reconnect after its restart")
 
@@ -53,8 +56,10 @@ extension Server {
         }
     }
 
-    /// Writes as much as the socket takes.
+    /// Writes as much as the socket takes, and goes on with what the peer sent once it has read enough.
     func flush(_ session: Session) {
+        let wasFull = isFull(session)
+        defer { if wasFull, !isFull(session), !session.isClosed { resumedSessions.append(session) } }
         while !session.output.isEmpty {
             let outcome = write(session)
             switch outcome {
@@ -96,14 +101,18 @@ extension Server {
         return outcome
     }
 
-    /// Polls for what the session can use: writing while the socket takes no more, reading unless its replies pile up or it waits
-    /// with more behind it than it may.
+    /// Whether more replies wait for the peer than it may leave unread: nothing more is done for it until it reads.
+    @inline(__always)
+    func isFull(_ session: Session) -> Bool { session.output.count > configuration.limits.replyBytes }
+
+    /// Polls for what the session can use: writing while the socket takes no more, reading unless its replies pile up or
+    /// it waits with more behind it than it may.
     func updateInterest(_ session: Session) {
         guard !session.isClosed else { return }
-        let isFull = session.output.count > configuration.limits.replyBytes
-        let waits = session.isParked && !session.acceptsOutOfBand
+        // A little may wait behind a command: pausing and resuming costs two system calls.
+        let waits = session.isParked && session.input.count > Self.waitingInputBytesMax
         let isCrowded = session.isParked && session.deferredByteCount > configuration.limits.lineBytes
-        session.isReadingPaused = isFull || waits || isCrowded || session.isInputFinished
+        session.isReadingPaused = isFull(session) || waits || isCrowded || session.isInputFinished
         let interest = Session.Interest(reads: !session.isReadingPaused, writes: session.isWriteBlocked)
         guard interest != session.interest else { return }
         session.interest = interest

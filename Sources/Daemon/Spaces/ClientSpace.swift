@@ -56,13 +56,16 @@ final class MemoryRegion {
     let region: HostPhysicalAddress
     /// Whose quota it counts against.
     let account: MemoryAccount
+    /// What may be done with its pages; `nil` when they differ.
+    var access: MemoryAccess?
 
-    init(kind: Kind, mapping: consuming MemoryMapping, region: HostPhysicalAddress, account: MemoryAccount) {
+    init(kind: Kind, mapping: consuming MemoryMapping, region: HostPhysicalAddress, account: MemoryAccount, access: MemoryAccess) {
         self.kind = kind
         byteCount = UInt64(mapping.byteCount)
         self.mapping = mapping
         self.region = region
         self.account = account
+        self.access = access
     }
 
     let byteCount: UInt64

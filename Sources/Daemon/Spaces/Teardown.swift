@@ -108,7 +108,7 @@ extension Server {
                     try machine.freeIOASID(member.ioasid, ofVM: vm)
                 } catch { preconditionFailure("an unbound IOASID can be freed: \(error)") }
                 space.pendingCount += 1
-                recordFree(of: member.ioasid, in: space, cause: teardown.cause, actor: .daemon) { [self] in
+                recordFree(of: member.ioasid, in: space, cause: teardown.cause, actor: Actor(onBehalfOf: space.owner)) { [self] in
                     space.pendingCount -= 1
                     advanceTeardowns()
                 }
@@ -119,7 +119,7 @@ extension Server {
     private func unbind(_ teardown: Teardown, _ begin: (Server) throws(MachineError) -> UnbindingStart) {
         do throws(MachineError) {
             let start = try begin(self)
-            completeUnbinding(start, in: teardown.space, cause: teardown.cause, actor: .daemon) {}
+            completeUnbinding(start, in: teardown.space, cause: teardown.cause, actor: Actor(onBehalfOf: teardown.space.owner)) {}
         } catch {
             preconditionFailure("nothing else waits on a space that is torn down: \(error)")
         }

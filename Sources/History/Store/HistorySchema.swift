@@ -40,8 +40,9 @@ enum HistorySchema {
     /// identifiers are stored as the signed integer of the same bits. `daemon_run` columns are numbers, not foreign
     /// keys: retention may remove the run of a row that stays.
     private static func createTables(_ db: Database) throws {
-        let kinds = HistoryEventKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        let causes = HistoryCause.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        // Not IN: SQLite builds a table for its list at every insert.
+        let kinds = HistoryEventKind.allCases.map { "kind = '\($0.rawValue)'" }.joined(separator: " OR ")
+        let causes = HistoryCause.allCases.map { "cause = '\($0.rawValue)'" }.joined(separator: " OR ")
         let subject = """
                 ioasid INTEGER NOT NULL CHECK (ioasid >= 0),
                 guest_pasid INTEGER,
@@ -69,8 +70,8 @@ enum HistorySchema {
                     sequence INTEGER PRIMARY KEY,
                     time INTEGER NOT NULL,
                     wall_time INTEGER NOT NULL,
-                    kind TEXT NOT NULL CHECK (kind IN (\(kinds))),
-                    cause TEXT NOT NULL CHECK (cause IN (\(causes))),
+                    kind TEXT NOT NULL CHECK (\(kinds)),
+                    cause TEXT NOT NULL CHECK (\(causes)),
                 \(subject),
                     bound_sequence INTEGER,
                     daemon_run INTEGER NOT NULL,
