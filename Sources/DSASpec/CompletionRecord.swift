@@ -2,13 +2,19 @@ public import PCIe
 
 /// The 32 bytes a device writes when a descriptor ends (DSA 3.0 §8.2), as four little-endian words.
 public struct CompletionRecord: Hashable, Sendable, BitwiseCopyable {
+    /// Bytes of a record, and what its address is a multiple of.
     public static let byteCount = 32
 
+    /// Bytes 0-7: status, result, fault info, bytes completed.
     public var word0: UInt64 = 0
+    /// Bytes 8-15: the fault address.
     public var word1: UInt64 = 0
+    /// Bytes 16-23, by operation and status.
     public var word2: UInt64 = 0
+    /// Bytes 24-31, by operation.
     public var word3: UInt64 = 0
 
+    /// A record of `status` with every other field 0.
     @inlinable
     public init(status: CompletionStatus) {
         word0 = UInt64(status.rawValue)

@@ -1,7 +1,9 @@
 /// Byte 0, bits 5:0, of a completion record, and the error code of SWERROR (DSA 3.0 tables 5-6 and 5-7).
 public struct CompletionStatus: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The code, 0 to 0x3F in a record; SWERROR has codes above that.
     public let rawValue: UInt8
 
+    /// The status with this code, defined or not.
     @inlinable
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
@@ -9,6 +11,7 @@ public struct CompletionStatus: RawRepresentable, Hashable, Sendable, BitwiseCop
 
     /// Never written by the device: software clears the byte to this and polls it.
     public static let none = Self(rawValue: 0x00)
+    /// Finished; a predicate that was to be checked is true.
     public static let success = Self(rawValue: 0x01)
     /// Finished; Check Result was asked for and the predicate is false.
     public static let successFalsePredicate = Self(rawValue: 0x02)
@@ -20,24 +23,37 @@ public struct CompletionStatus: RawRepresentable, Hashable, Sendable, BitwiseCop
     public static let batchError = Self(rawValue: 0x05)
     /// The descriptor list could not be fetched.
     public static let batchListPageFault = Self(rawValue: 0x06)
+    /// The operation is not in OPCAP or the WQ's OPCFG, or cannot be a member of a batch.
     public static let unsupportedOperation = Self(rawValue: 0x10)
+    /// A flag is set that may not be, or a required one is clear.
     public static let invalidFlags = Self(rawValue: 0x11)
+    /// A byte that is reserved, for this operation or by a flag, is not 0.
     public static let nonZeroReserved = Self(rawValue: 0x12)
+    /// The Transfer Size is 0 or above the WQ's maximum.
     public static let invalidTransferSize = Self(rawValue: 0x13)
+    /// The Descriptor Count is below the minimum of a batch or above the WQ's maximum.
     public static let invalidDescriptorCount = Self(rawValue: 0x14)
+    /// The size of a delta record is too small, or above the WQ's Maximum Transfer Size.
     public static let invalidDeltaRecordSize = Self(rawValue: 0x15)
+    /// Buffers share bytes where the operation forbids that (DSA 3.0 §5.4).
     public static let overlappingBuffers = Self(rawValue: 0x16)
+    /// Bits 11:0 of a Dualcast's two destinations differ.
     public static let dualcastMisaligned = Self(rawValue: 0x17)
+    /// The Descriptor List Address is no multiple of 64.
     public static let descriptorListMisaligned = Self(rawValue: 0x18)
+    /// The Completion Interrupt Handle is out of range, or its entry is not for this PASID.
     public static let invalidInterruptHandle = Self(rawValue: 0x19)
     /// Never in a record: the record's own address faulted.
     public static let completionRecordPageFault = Self(rawValue: 0x1A)
     /// Never in a record: the record's address is no multiple of 32.
     public static let completionRecordMisaligned = Self(rawValue: 0x1B)
+    /// An address is misaligned for the operation: of a CRC seed, no multiple of 4.
     public static let misalignedAddress = Self(rawValue: 0x1C)
     /// Never in a record: Priv 1 without privileged mode.
     public static let invalidPrivilege = Self(rawValue: 0x1D)
+    /// A selected traffic class is not enabled.
     public static let invalidTrafficClass = Self(rawValue: 0x1E)
+    /// A readback address of a Drain faulted.
     public static let readbackPageFault = Self(rawValue: 0x1F)
     /// A hardware error, for one a read that nothing answered.
     public static let hardwareError = Self(rawValue: 0x20)

@@ -5,15 +5,24 @@ public import PCIe
 /// Plain bytes: any value can be held. ``DescriptorChecks`` says what is wrong with one. Operation-specific fields are
 /// named as in table 8-5 ff.; two names may read the same bytes.
 public struct Descriptor: Hashable, Sendable, BitwiseCopyable {
+    /// Bytes of a descriptor, and of a portal write.
     public static let byteCount = 64
 
+    /// Bytes 0-7: PASID, Priv, flags, operation.
     public var word0: UInt64
+    /// Bytes 8-15: the completion record address.
     public var word1: UInt64
+    /// Bytes 16-23: source, pattern, descriptor list or first readback address.
     public var word2: UInt64
+    /// Bytes 24-31: destination, second source, pattern or second readback address.
     public var word3: UInt64
+    /// Bytes 32-39: size or count, interrupt handle.
     public var word4: UInt64
+    /// Bytes 40-47, by operation.
     public var word5: UInt64
+    /// Bytes 48-55, by operation.
     public var word6: UInt64
+    /// Bytes 56-63, by operation.
     public var word7: UInt64
 
     /// All bytes 0: a No-op of PASID 0 that reports nothing.
@@ -23,6 +32,7 @@ public struct Descriptor: Hashable, Sendable, BitwiseCopyable {
         (word4, word5, word6, word7) = (0, 0, 0, 0)
     }
 
+    /// The descriptor of these eight words, in the order of its bytes.
     @inlinable
     public init(
         _ word0: UInt64, _ word1: UInt64, _ word2: UInt64, _ word3: UInt64,
@@ -110,11 +120,13 @@ extension Descriptor {
     /// Priv, bit 31: 1 for supervisor.
     @inlinable public var isPrivileged: Bool { firstDword >> 31 == 1 }
 
+    /// Bytes 4-6 (DSA 3.0 table 8-3).
     @inlinable public var flags: DescriptorFlags {
         get { DescriptorFlags(rawValue: UInt32(truncatingIfNeeded: word0 >> 32)) }
         set { word0 = word0 & 0xFF00_0000_FFFF_FFFF | UInt64(newValue.rawValue) << 32 }
     }
 
+    /// Byte 7, Operation.
     @inlinable public var opcode: Opcode {
         get { Opcode(rawValue: UInt8(truncatingIfNeeded: word0 >> 56)) }
         set { word0 = word0 & 0x00FF_FFFF_FFFF_FFFF | UInt64(newValue.rawValue) << 56 }

@@ -3,6 +3,7 @@ public struct DescriptorFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// 24 bits; bits 31:24 are 0.
     public let rawValue: UInt32
 
+    /// The flags in bits 23:0; bits 31:24 are dropped.
     @inlinable
     public init(rawValue: UInt32) {
         self.rawValue = rawValue & 0xFF_FFFF
@@ -18,13 +19,19 @@ public struct DescriptorFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public static let requestCompletionRecord = Self(rawValue: 1 << 3)
     /// RCI.
     public static let requestCompletionInterrupt = Self(rawValue: 1 << 4)
+    /// A Result other than the Expected Result ends with status 0x02 (CR).
     public static let checkResult = Self(rawValue: 1 << 7)
     /// Cache Control 1: allocate destination writes in the cache.
     public static let cacheControl = Self(rawValue: 1 << 8)
+    /// Address 1 goes out with TC-B of the group, not TC-A.
     public static let address1TrafficClass = Self(rawValue: 1 << 9)
+    /// Address 2 goes out with TC-B of the group, not TC-A.
     public static let address2TrafficClass = Self(rawValue: 1 << 10)
+    /// Address 3 goes out with TC-B of the group, not TC-A.
     public static let address3TrafficClass = Self(rawValue: 1 << 11)
+    /// The completion record goes out with TC-B of the group, not TC-A.
     public static let completionRecordTrafficClass = Self(rawValue: 1 << 12)
+    /// Writes become visible in the order in which the device issues them (STORD).
     public static let strictOrdering = Self(rawValue: 1 << 13)
     /// Cache Control 2.
     public static let destinationReadback = Self(rawValue: 1 << 14)

@@ -38,15 +38,21 @@ public enum DeviceCommand: Hashable, Sendable {
 
 /// CMDSTATUS bits 7:0 (dsa-device 6.4 and 7.4). Open: other parts know more.
 public struct CommandError: RawRepresentable, Hashable, Sendable {
+    /// The code, 0 to 0xFF.
     public let rawValue: UInt8
 
+    /// The error with this code, defined or not.
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
+    /// The command did what it was asked for.
     public static let none = Self(rawValue: 0x00)
+    /// The command is not one that the device has.
     public static let unsupportedCommand = Self(rawValue: 0x01)
+    /// The operand names a WQ that does not exist.
     public static let invalidWorkQueueIndex = Self(rawValue: 0x02)
+    /// Enable Device of a device that is not Disabled.
     public static let deviceNotDisabled = Self(rawValue: 0x10)
     /// The sum of the WQ sizes exceeds WQCAP's total.
     public static let totalSizeExceeded = Self(rawValue: 0x14)
@@ -54,20 +60,30 @@ public struct CommandError: RawRepresentable, Hashable, Sendable {
     public static let incompleteGroup = Self(rawValue: 0x15)
     /// A WQ with a size is in no group or in several, or one without a size is in a group.
     public static let workQueueGroupConflict = Self(rawValue: 0x16)
+    /// An engine is in more than one group.
     public static let engineInSeveralGroups = Self(rawValue: 0x17)
+    /// Enable WQ on a device that is not Enabled.
     public static let deviceNotEnabled = Self(rawValue: 0x20)
+    /// Enable WQ of a WQ that is not Disabled.
     public static let workQueueNotDisabled = Self(rawValue: 0x21)
+    /// Enable WQ of a WQ of Size 0.
     public static let workQueueSizeZero = Self(rawValue: 0x22)
+    /// Enable WQ of a WQ whose Priority is not 1 to 15.
     public static let workQueuePriorityZero = Self(rawValue: 0x23)
+    /// WQCAP does not offer the WQ's Mode.
     public static let unsupportedMode = Self(rawValue: 0x24)
     /// BOF Enable without the capability or without page requests.
     public static let blockOnFaultUnsupported = Self(rawValue: 0x25)
     /// PASID Enable is 0 for an SWQ, or 1 while the function's PASID capability is off.
     public static let pasidEnableConflict = Self(rawValue: 0x26)
+    /// The WQ's Maximum Batch Size exponent is 0 or above that of GENCAP.
     public static let invalidMaximumBatch = Self(rawValue: 0x27)
+    /// The WQ's Maximum Transfer Size is above that of GENCAP.
     public static let invalidMaximumTransfer = Self(rawValue: 0x28)
     /// A DWQ with PASID and Priv while privileged mode is off.
     public static let privilegeUnsupported = Self(rawValue: 0x2A)
+    /// Disable Device of a device that is not Enabled.
     public static let disableOfDisabledDevice = Self(rawValue: 0x31)
+    /// Disable WQ of a WQ that is not Enabled.
     public static let workQueueNotEnabled = Self(rawValue: 0x32)
 }

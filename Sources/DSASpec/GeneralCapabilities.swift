@@ -1,7 +1,9 @@
 /// GENCAP, BAR0 + 0x10, read-only (DSA 3.0 §9.2.2): what the device can do, fixed for its life.
 public struct GeneralCapabilities: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The 64 bits of the register.
     public let rawValue: UInt64
 
+    /// The capabilities that these 64 bits state.
     @inlinable
     public init(rawValue: UInt64) {
         self.rawValue = rawValue

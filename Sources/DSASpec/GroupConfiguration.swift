@@ -8,6 +8,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Bit n: engine n.
     public var engines: UInt64
 
+    /// A group of the WQs and engines whose bits are 1, by default of none.
     public init(workQueues: UInt64 = 0, engines: UInt64 = 0) {
         self.workQueues = workQueues
         self.engines = engines

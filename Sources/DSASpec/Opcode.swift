@@ -1,30 +1,49 @@
 /// The operation of a descriptor, byte 7 (DSA 3.0 §8.1). Open: software may submit any byte.
 public struct Opcode: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The operation's code, 0 to 0xFF; 0x3F is the highest that OPCAP has a bit for.
     public let rawValue: UInt8
 
+    /// The operation with this code, defined or not.
     @inlinable
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
+    /// Does nothing, and completes.
     public static let noOp = Self(rawValue: 0x00)
+    /// Carries out the descriptors of a list in memory (DSA 3.0 §8.3.2).
     public static let batch = Self(rawValue: 0x01)
+    /// Waits for the earlier descriptors of its WQ and PASID (DSA 3.0 §8.3.3).
     public static let drain = Self(rawValue: 0x02)
+    /// Copies source to destination (DSA 3.0 §8.3.4).
     public static let memoryMove = Self(rawValue: 0x03)
+    /// Fills the destination with a pattern.
     public static let fill = Self(rawValue: 0x04)
+    /// Finds the first difference between two sources.
     public static let compare = Self(rawValue: 0x05)
+    /// Finds the first difference between the source and a pattern.
     public static let comparePattern = Self(rawValue: 0x06)
+    /// Writes down how two sources differ (DSA 3.0 §8.3.8).
     public static let createDeltaRecord = Self(rawValue: 0x07)
+    /// Changes the destination as a delta record says (DSA 3.0 §8.3.9).
     public static let applyDeltaRecord = Self(rawValue: 0x08)
+    /// Copies the source to two destinations.
     public static let dualcast = Self(rawValue: 0x09)
     /// DSA 2.0.
     public static let translationFetch = Self(rawValue: 0x0A)
+    /// Computes the CRC of the source (DSA 3.0 §8.3.12).
     public static let crcGeneration = Self(rawValue: 0x10)
+    /// Copies source to destination and computes the CRC of the bytes.
     public static let copyWithCRC = Self(rawValue: 0x11)
+    /// Checks the data integrity fields of the source (DSA 3.0 §8.3.14).
     public static let difCheck = Self(rawValue: 0x12)
+    /// Copies source to destination and adds data integrity fields (DSA 3.0 §8.3.15).
     public static let difInsert = Self(rawValue: 0x13)
+    /// Copies source to destination without its data integrity fields (DSA 3.0 §8.3.16).
     public static let difStrip = Self(rawValue: 0x14)
+    /// Copies source to destination with new data integrity fields (DSA 3.0 §8.3.17).
     public static let difUpdate = Self(rawValue: 0x15)
+    /// Evicts the lines of the destination from the processor caches.
     public static let cacheFlush = Self(rawValue: 0x20)
 }
 
@@ -33,11 +52,13 @@ public struct OpcodeSet: Hashable, Sendable, BitwiseCopyable {
     /// Bits 0 to 63. No opcode above 0x3F is defined.
     public var bits: UInt64
 
+    /// The opcodes whose bits are 1.
     @inlinable
     public init(bits: UInt64) {
         self.bits = bits
     }
 
+    /// Whether `opcode` is in the set; none above 0x3F is.
     @inlinable
     public func contains(_ opcode: Opcode) -> Bool {
         opcode.rawValue < 64 && bits >> UInt64(opcode.rawValue) & 1 == 1

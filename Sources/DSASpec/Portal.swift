@@ -16,9 +16,12 @@ public struct Portal: Hashable, Sendable, BitwiseCopyable {
 
     /// The index of the WQ. It need not exist.
     public let workQueue: Int
+    /// Bit 12 of the portal's offset in BAR2.
     public let limit: Limit
+    /// Bit 13 of the portal's offset in BAR2.
     public let interruptTable: InterruptTable
 
+    /// The portal of WQ `workQueue` with this limit and interrupt table.
     @inlinable
     public init(workQueue: Int, limit: Limit, interruptTable: InterruptTable) {
         self.workQueue = workQueue

@@ -2,9 +2,13 @@ public import PCIe
 
 /// The 32 bytes of SWERROR as four little-endian words (DSA 3.0 §9.2.15, dsa-device 5.3).
 public struct SoftwareError: Hashable, Sendable, BitwiseCopyable {
+    /// Bytes 0-7: valid bits, code, WQ, operation, PASID.
     public var word0: UInt64 = 0
+    /// Bytes 8-15: batch index.
     public var word1: UInt64 = 0
+    /// Bytes 16-23: the fault address.
     public var word2: UInt64 = 0
+    /// Bytes 24-31, unused.
     public var word3: UInt64 = 0
 
     /// The power-on value: not valid.

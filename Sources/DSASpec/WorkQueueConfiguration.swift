@@ -12,7 +12,9 @@ public struct WorkQueueConfiguration: Hashable, Sendable {
     public var size: UInt16
     /// Limited portals of an SWQ accept below this occupancy; 0 stops them.
     public var threshold: UInt16
+    /// Whether many clients submit by DMWr or one by posted writes.
     public var mode: Mode
+    /// BOF Enable: the WQ's descriptors may set Block On Fault.
     public var blockOnFaultEnable: Bool
     /// 1 to 15: the WQ's share among the WQs of its group.
     public var priority: UInt8

@@ -3,6 +3,7 @@
 /// 20 bits (PCIe 6.0 §6.20). In the host's allocator the same number is called an IOASID (virtualization §5).
 /// A guest never sees one; a ``GuestPASID`` becomes one only through a PASID translation table.
 public struct HostPASID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    /// The number, 0 to 0xFFFFF.
     public let rawValue: UInt32
 
     /// Returns `nil` when `rawValue` needs more than 20 bits.
@@ -18,6 +19,7 @@ public struct HostPASID: RawRepresentable, Hashable, Comparable, Sendable, Bitwi
         rawValue = bits & 0xF_FFFF
     }
 
+    /// Orders by number.
     @inlinable
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
@@ -27,6 +29,7 @@ public struct HostPASID: RawRepresentable, Hashable, Comparable, Sendable, Bitwi
 /// It indexes the VM's PASID translation table (virtualization §4.2) and appears in the guest's IA32_PASID. It never
 /// reaches the bus.
 public struct GuestPASID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    /// The number, 0 to 0xFFFFF.
     public let rawValue: UInt32
 
     /// Returns `nil` when `rawValue` needs more than 20 bits.
@@ -42,6 +45,7 @@ public struct GuestPASID: RawRepresentable, Hashable, Comparable, Sendable, Bitw
         rawValue = bits & 0xF_FFFF
     }
 
+    /// Orders by number.
     @inlinable
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

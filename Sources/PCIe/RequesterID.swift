@@ -1,7 +1,9 @@
 /// A function's identity on the bus (RID): bus 15:8, device 7:3, function 2:0 (PCIe 6.0 §2.2.6.2).
 public struct RequesterID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    /// The 16 bits as they travel on the bus.
     public let rawValue: UInt16
 
+    /// The function that these 16 bits name.
     @inlinable
     public init(rawValue: UInt16) {
         self.rawValue = rawValue
@@ -20,10 +22,13 @@ public struct RequesterID: RawRepresentable, Hashable, Comparable, Sendable, Bit
     /// Device and function in one byte, the index of the IOMMU's context table.
     @inlinable public var deviceFunction: UInt8 { UInt8(truncatingIfNeeded: rawValue) }
 
+    /// The device number, 0 to 31.
     @inlinable public var device: UInt8 { deviceFunction >> 3 }
 
+    /// The function number, 0 to 7.
     @inlinable public var function: UInt8 { deviceFunction & 7 }
 
+    /// Orders by bus, then device, then function.
     @inlinable
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 

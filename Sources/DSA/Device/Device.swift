@@ -6,14 +6,21 @@ public import PCIe
 /// One DSA function: portals, WQs, groups and engines (DSA 3.0 §3).
 ///
 /// The device has no thread and no clock. ``enqueue(_:to:)`` and ``post(_:to:)`` take a descriptor;
-/// ``step(iommu:memory:budget:runsInline:)`` lets the engines work; windows too long for the caller's thread wait in ``readyWindows`` for the driver.
+/// ``step(iommu:memory:budget:runsInline:)`` lets the engines work; windows too long for the caller's thread wait in
+/// ``readyWindows`` for the driver.
 @safe
 public struct Device: ~Copyable {
+    /// What the device was built with.
     public let profile: DeviceProfile
+    /// The function's identity on the bus, under which all of its memory requests go out.
     public let requester: RequesterID
+    /// GENSTS bits 1:0 (DSA 3.0 §9.2.9).
     public internal(set) var state = DeviceState.disabled
+    /// WQ n at index n, ``DeviceProfile/workQueueCount`` of them.
     public internal(set) var workQueues: [WorkQueue]
+    /// GRPCFG of group n at index n, ``DeviceProfile/groupCount`` of them.
     public internal(set) var groups: [GroupConfiguration]
+    /// SWERROR (DSA 3.0 §9.2.15). Holds the first error until ``clearSoftwareError()``.
     public internal(set) var softwareError = SoftwareError()
 
     var engines: [Engine]
@@ -132,9 +139,13 @@ extension Device {
 extension Device {
     /// What an engine shows.
     public struct EngineStatus: Sendable {
+        /// Whether ``Device/setHold(_:engine:)`` keeps the engine from taking descriptors.
         public let isHeld: Bool
+        /// Whether the engine has a descriptor.
         public let isBusy: Bool
+        /// Descriptors the engine has taken from WQs; members of batches do not count.
         public let dispatched: UInt64
+        /// The group the engine serves, `nil` when it is in none.
         public let group: Int?
     }
 
@@ -146,8 +157,8 @@ extension Device {
             group: engine.group < 0 ? nil : engine.group)
     }
 
-    /// Holds or releases engine `index`: a held engine takes no descriptor from a WQ, so that tests can stop the device at
-    /// an exact point. What it has taken it completes.
+    /// Holds or releases engine `index`: a held engine takes no descriptor from a WQ, so that tests can stop the device
+    /// at an exact point. What it has taken it completes.
     public mutating func setHold(_ isHeld: Bool, engine index: Int) {
         engines[index].isHeld = isHeld
     }

@@ -5,15 +5,19 @@ internal import PCIe
 public struct DeviceProfile: Sendable {
     /// Bits 15:8 major, 7:0 minor.
     public var version: UInt16
+    /// GENCAP (DSA 3.0 §9.2.2).
     public var general: GeneralCapabilities
+    /// OPCAP (DSA 3.0 §9.2.6).
     public var operations: OpcodeSet
     /// At most 64.
     public var workQueueCount: Int
     /// Entries over all WQs.
     public var totalWorkQueueSize: Int
+    /// GRPCAP bits 7:0: how many groups there are.
     public var groupCount: Int
     /// At most 64.
     public var engineCount: Int
+    /// GRPCAP bits 15:8: read buffers over all groups.
     public var readBufferCount: Int
     /// The PASID capability of the function is enabled.
     public var isPASIDEnabled: Bool

@@ -3,8 +3,8 @@ internal import IOMMU
 internal import PCIe
 
 extension Device {
-    /// Reads the next member of the batch in engine `index`, or ends the batch: after the last member, at a fence behind
-    /// a failure, or when the list cannot be read (DSA 3.0 §3.9, §8.3.2).
+    /// Reads the next member of the batch in engine `index`, or ends the batch: after the last member, at a fence
+    /// behind a failure, or when the list cannot be read (DSA 3.0 §3.9, §8.3.2).
     mutating func fetchMember(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
         let batch = engines[index].batch
         guard batch.completed < batch.count else {

@@ -15,6 +15,7 @@ extension Device {
         /// Bytes moved on the caller's thread.
         public var bytes: Int
 
+        /// A budget of `actions` and `bytes`, which the last action may overdraw.
         public init(actions: Int = 512, bytes: Int = 1 << 20) {
             self.actions = actions
             self.bytes = bytes
@@ -174,8 +175,8 @@ extension Device {
         end(engine: index, with: engines[index].transfer.completionRecord(), iommu: &iommu, memory: memory)
     }
 
-    /// Whether a descriptor that a Drain in engine `index` must wait for is in another engine: an earlier one of the same
-    /// WQ, and of the same PASID if the WQ is shared (DSA 3.0 §3.12). Earlier ones cannot be in the WQ any more.
+    /// Whether a descriptor that a Drain in engine `index` must wait for is in another engine: an earlier one of the
+    /// same WQ, and of the same PASID if the WQ is shared (DSA 3.0 §3.12). Earlier ones cannot be in the WQ any more.
     private func hasEarlierWork(than index: Int) -> Bool {
         let drain = engines[index].item
         let isShared = workQueues[drain.portal.workQueue].configuration.mode == .shared
@@ -201,7 +202,9 @@ extension Device {
     /// ``finishWindow(engine:iommu:memory:)``.
     @unsafe
     public struct ReadyWindow: @unchecked Sendable {
+        /// The engine that waits for the window, an index below ``DeviceProfile/engineCount``.
         public let engine: Int
+        /// The window. It belongs to the device and lives as long as that does.
         public let window: UnsafeMutablePointer<TransferWindow>
     }
 

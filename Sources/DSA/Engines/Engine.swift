@@ -40,6 +40,7 @@ struct Engine: Sendable {
     /// An abort concerns the item: it ends without a record at the next step.
     var isAborted = false
 
+    /// Descriptors taken from WQs; members of batches do not count.
     public var dispatched: UInt64 = 0
 }
 

@@ -3,8 +3,8 @@ internal import IOMMU
 internal import PCIe
 
 extension Device {
-    /// Ends the current descriptor of engine `index` with `record`: reports it as table 2.2 of the device reference says,
-    /// then goes on with the batch or lets the engine take the next descriptor.
+    /// Ends the current descriptor of engine `index` with `record`: reports it as table 2.2 of the device reference
+    /// says, then goes on with the batch or lets the engine take the next descriptor.
     mutating func end(
         engine index: Int, with record: CompletionRecord, iommu: inout IOMMU, memory: PhysicalMemory
     ) {

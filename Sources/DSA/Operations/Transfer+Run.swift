@@ -1,8 +1,8 @@
 import CKernels
 
 extension Transfer {
-    /// Carries `window` out. It depends on nothing but the window: the same function runs on the loop, on engine threads
-    /// and in the tests.
+    /// Carries `window` out. It depends on nothing but the window: the same function runs on the loop, on engine
+    /// threads and in the tests.
     ///
     /// - Precondition: `resolve` returned `.ready` for `window`, and its pages are still mapped.
     public static func run(_ window: inout TransferWindow) {

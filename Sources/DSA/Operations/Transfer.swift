@@ -118,7 +118,8 @@ extension Transfer {
 // MARK: At the end
 
 extension Transfer {
-    /// The record of a transfer that has ended: `resolve` or `absorb` said so. Bytes Completed is as in dsa-device §2.4.
+    /// The record of a transfer that has ended: `resolve` or `absorb` said so. Bytes Completed is as in dsa-device
+    /// §2.4.
     public func completionRecord() -> CompletionRecord {
         precondition(status != .none, "the transfer has not ended")
         var record = CompletionRecord(status: status)

@@ -1,8 +1,8 @@
 /// The part of a ``Transfer`` that runs at a time: where its bytes lie in this process, and what the kernels need.
 ///
 /// A window is filled by ``Transfer/resolve(into:iommu:memory:requester:pasid:privileged:)``, run, on any thread, by
-/// ``Transfer/run(_:)``, and read by ``Transfer/absorb(_:)``. It is allocated once and used again for every window of an
-/// engine.
+/// ``Transfer/run(_:)``, and read by ``Transfer/absorb(_:)``. It is allocated once and used again for every window of
+/// an engine.
 @safe
 public struct TransferWindow: ~Copyable, @unchecked Sendable {
     /// A window covers at most this many bytes of each buffer, which bounds how long it runs: 64 pages.
@@ -39,6 +39,7 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
     /// Compare: the offset of the first difference in the window, `nil` when there is none.
     var firstDifference: Int?
 
+    /// An empty window with room for ``byteCountMax`` bytes of every buffer.
     public init() {
         unsafe segments = .allocate(capacity: Self.operandCountMax * Self.segmentCountMax)
     }

@@ -3,9 +3,11 @@ internal import PCIe
 
 /// A descriptor in a WQ or on its way through an engine.
 public struct WorkItem: Sendable, BitwiseCopyable {
+    /// The 64 bytes as they arrived.
     public var descriptor: Descriptor
     /// The order of acceptance on the device, from 1. Drains wait for smaller numbers.
     public var sequence: UInt64
+    /// The portal they arrived through, which selects the interrupt table.
     public var portal: Portal
 }
 
@@ -15,25 +17,31 @@ public struct WorkItem: Sendable, BitwiseCopyable {
 ///
 /// Occupancy counts what is stored here; it falls when an engine takes a descriptor, not when that completes.
 public struct WorkQueue: Sendable {
+    /// The writable fields of WQCFG (DSA 3.0 §9.3).
     public internal(set) var configuration = WorkQueueConfiguration()
+    /// WQCFG WQ State.
     public internal(set) var state = WorkQueueState.disabled
     /// What the checks of this WQ's descriptors depend on; fixed while the WQ is enabled.
     var checkContext = CheckContext()
 
     private var ring: [WorkItem] = []
     private var head = 0
+    /// Descriptors stored here, 0 to WQ Size.
     public private(set) var occupancy = 0
     /// Descriptors that engines took and have not retired.
     public internal(set) var inProgress = 0
 
+    /// What has become of the descriptors since the device was built.
     public internal(set) var counts = Counts()
 
     /// What became of every descriptor that reached a portal of this WQ. Accepted ones end exactly once:
     /// accepted = completed + abandoned + occupancy + in progress (D-11).
     public struct Counts: Hashable, Sendable {
+        /// Descriptors the WQ took in.
         public internal(set) var accepted: UInt64 = 0
         /// DMWrs answered Retry.
         public internal(set) var retried: UInt64 = 0
+        /// Descriptors that ended with a status, whether or not a record tells it.
         public internal(set) var completed: UInt64 = 0
         /// Ended by an abort or reset: no record, no interrupt.
         public internal(set) var abandoned: UInt64 = 0

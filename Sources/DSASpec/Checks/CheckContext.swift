@@ -1,6 +1,7 @@
 /// Everything outside a descriptor that its checks depend on: capabilities, the WQ's configuration, and whether it
 /// came directly or as a member of a batch (DSA 3.0 §5.4).
 public struct CheckContext: Hashable, Sendable, BitwiseCopyable {
+    /// GENCAP (DSA 3.0 §9.2.2).
     public var generalCapabilities: GeneralCapabilities
     /// OPCAP, or the WQ's OPCFG.
     public var operations: OpcodeSet

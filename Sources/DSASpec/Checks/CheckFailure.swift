@@ -1,5 +1,6 @@
 /// One rule that a descriptor breaks, and where.
 public struct CheckFailure: Hashable, Sendable, BitwiseCopyable {
+    /// The rule that is broken.
     public let rule: CheckRule
     /// The flags that break this rule, or that it misses. Empty unless the status is 0x11.
     public let flags: DescriptorFlags

@@ -38,6 +38,7 @@ public enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable 
 }
 
 extension CheckRule {
+    /// What a descriptor that breaks the rule ends with (DSA 3.0 table 5-6).
     public var status: CompletionStatus {
         switch self {
         case .privilegedWithoutMode: .invalidPrivilege
@@ -100,7 +101,8 @@ extension CheckRule {
         case .recordFlagWithoutAddress:
             (
                 "record-flag-without-address", "table 5-4",
-                "Request Completion Record and the record's TC selector are 0 while Completion Record Address Valid is 0."
+                "Request Completion Record and the record's TC selector are 0 while Completion Record Address Valid is"
+                    + " 0."
             )
         case .userModeInterrupt:
             (

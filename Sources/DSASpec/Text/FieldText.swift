@@ -9,6 +9,7 @@ public struct FieldText: Hashable, Sendable {
     /// What the value stands for; empty when the value says it all.
     public let meaning: String
 
+    /// A field with its bytes, value and meaning.
     public init(_ name: String, bytes: ClosedRange<Int>, value: String, meaning: String = "") {
         self.name = name
         self.bytes = bytes
