@@ -70,8 +70,8 @@ extension Machine {
         reportQuiesced()
     }
 
-    /// Answers with ``MachineEffect/windowsReturned(token:)`` once every window that is on a thread now has come back, so
-    /// that pages taken out of a table before the call are no longer used. At once when there is none.
+    /// Answers with ``MachineEffect/windowsReturned(token:)`` once every window that is on a thread now has come back,
+    /// so that pages taken out of a table before the call are no longer used. At once when there is none.
     public mutating func whenWindowsReturn(token: UInt64) {
         var windows: [(device: Int, engine: Int)] = []
         for index in devices.indices where devices.contains(index) {

@@ -7,8 +7,8 @@ enum Columns {
     static let event = subject + ", sequence, time, wall_time, kind, cause, bound_sequence, daemon_run"
     static let binding =
         subject + """
-            , bound_sequence, bound_time, bound_wall_time, bind_cause, unbound_sequence, unbound_time, unbound_wall_time, \
-            unbind_cause, last_alive_time, daemon_run
+            , bound_sequence, bound_time, bound_wall_time, bind_cause, unbound_sequence, unbound_time, \
+            unbound_wall_time, unbind_cause, last_alive_time, daemon_run
             """
     static let daemonRun = "id, start_time, durability, last_alive_time, clean_stop_time, restart_time"
 }

@@ -22,7 +22,8 @@ struct EventRecorder: ~Copyable {
 
     /// Records `batch` in one transaction and appends an outcome for each of its events, in order.
     ///
-    /// - Returns: `nil`, or the failure for which the whole batch was taken back. Either way every event has an outcome.
+    /// - Returns: `nil`, or the failure for which the whole batch was taken back. Either way every event has an
+    ///   outcome.
     mutating func record(
         _ batch: ArraySlice<HistoryWork>, into completions: inout [HistoryCompletion]
     ) -> SQLiteFailure? {

@@ -108,8 +108,8 @@ extension Machine {
         }
     }
 
-    /// Where the byte at `address` lies in this process, for the owner's own reads and writes, whatever the page's access.
-    /// `nil` when the range leaves one mapping of memory.
+    /// Where the byte at `address` lies in this process, for the owner's own reads and writes, whatever the page's
+    /// access. `nil` when the range leaves one mapping of memory.
     public func pointer(
         to address: UInt64, byteCount: UInt64, in space: AddressSpaceIndex
     ) -> UnsafeMutableRawPointer? {

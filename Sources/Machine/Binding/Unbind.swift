@@ -5,7 +5,8 @@ internal import Virtualization
 
 extension Machine {
     /// Begins to unbind a guest PASID of a VM from a device, or from all: the processor's translation goes first, then
-    /// the descriptors drain, then the IOMMU entry goes (virtualization §5.7), then ``MachineEffect/unbindDrained(_:)``.
+    /// the descriptors drain, then the IOMMU entry goes (virtualization §5.7), then
+    /// ``MachineEffect/unbindDrained(_:)``.
     public mutating func beginUnbind(
         ofGuest guestPASID: GuestPASID, inVM vm: Int, device: Int?
     ) throws(MachineError) -> UnbindingStart {

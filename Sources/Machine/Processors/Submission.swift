@@ -18,7 +18,8 @@ public enum SubmissionOutcome: Hashable, Sendable, BitwiseCopyable {
     case retired(StatusFlags)
     /// The program gets an exception; nothing was sent.
     case exception(ProcessorException)
-    /// The guest's PASID did not translate: VM exit 72 or 73, and policy A skipped the instruction (virtualization §4.5).
+    /// The guest's PASID did not translate: VM exit 72 or 73, and policy A skipped the instruction (virtualization
+    /// §4.5).
     case skipped(VMExit, GuestPASID)
     /// An address of the guest that its VM does not map: VM exit 48. The hypervisor has nothing there to emulate and
     /// injects #PF.

@@ -51,8 +51,8 @@ extension IOASIDSpace {
 
     /// Changes a set's quota.
     ///
-    /// - Throws: EINVAL for an unknown set, for 0, and for less than the set has; ENOSPC when it would grow by more than
-    ///   ``available``.
+    /// - Throws: EINVAL for an unknown set, for 0, and for less than the set has; ENOSPC when it would grow by more
+    ///   than ``available``.
     public mutating func adjustSet(_ set: IOASIDSetID, quota: UInt32) throws(IOASIDError) {
         guard let slot = liveSlot(of: set), quota > 0, quota >= sets[slot].count else { throw .invalidArgument }
         let old = sets[slot].quota
@@ -69,8 +69,8 @@ extension IOASIDSpace {
         sets[slot].referenceCount += 1
     }
 
-    /// Drops a reference to a set. The last one frees all its IOASIDs; the set ends with the last of them, and its quota
-    /// returns as they are reclaimed.
+    /// Drops a reference to a set. The last one frees all its IOASIDs; the set ends with the last of them, and its
+    /// quota returns as they are reclaimed.
     ///
     /// - Returns: Whether that was the last reference.
     /// - Throws: EINVAL for an unknown set and for one whose last user has gone.

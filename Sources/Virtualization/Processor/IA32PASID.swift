@@ -1,6 +1,7 @@
 public import PCIe
 
-/// The IA32_PASID MSR, 0D93H: the PASID of the software thread that runs on the logical processor (virtualization §3.1).
+/// The IA32_PASID MSR, 0D93H: the PASID of the software thread that runs on the logical processor (virtualization
+/// §3.1).
 ///
 /// | Bits | Field |
 /// |---|---|
