@@ -9,6 +9,7 @@ public import PCIe
 /// It offers: PASIDs of 20 bits, first stages of 4 and 5 levels, second stages of 4 levels, nested translation and
 /// pass-through, 4 KiB, 2 MiB and 1 GiB pages, a host address width of 52 bits, supervisor requests.
 public struct IOMMU: ~Copyable {
+    /// Holds the unit's tables and the page tables they point to.
     public let memory: PhysicalMemory
     /// RTADDR: 256 root entries of 16 bytes.
     public let rootTable: HostPhysicalAddress

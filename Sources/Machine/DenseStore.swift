@@ -10,8 +10,10 @@ public struct DenseStore<Element: ~Copyable>: ~Copyable {
     @usableFromInline var capacity: Int
     private var freeIndices: [Int] = []
     private var nextIndex = 0
+    /// How many elements there are.
     public private(set) var count = 0
 
+    /// An empty store.
     public init() {
         capacity = 8
         unsafe storage = .allocate(capacity: 8)

@@ -23,12 +23,16 @@ public enum MachineEffect: Sendable {
 /// No I/O, no clock, no lock, no thread: the same calls give the same results. The daemon's loop owns one; so does the
 /// simulator.
 public struct Machine: ~Copyable {
+    /// The host's physical memory, which devices, processors and IOMMU share.
     public let memory: PhysicalMemory
+    /// The DMA remapping unit in front of every device.
     public var iommu: IOMMU
+    /// Who has which IOASID, and who is told of it (virtualization §5).
     public var ioasids: IOASIDSpace
     /// The IOASIDs of host processes.
     public let hostSet: IOASIDSetID
 
+    /// The plugged-in devices, by the index that ``addDevice(profile:requester:)`` returned.
     public internal(set) var devices = DenseStore<Device>()
     var processes = DenseStore<HostProcess>()
     var vms = DenseStore<VirtualMachine>()

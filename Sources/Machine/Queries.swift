@@ -16,12 +16,16 @@ extension Machine {
     /// The IOASID set of the VM at `index`.
     public func ioasidSet(ofVM index: Int) -> IOASIDSetID { vms[index].set }
 
+    /// The processors that run the threads of the process at `index`.
     public func threads(ofProcess index: Int) -> [Int] { processes[index].threads }
 
+    /// The processors that run the vCPUs of the VM at `index`.
     public func vcpus(ofVM index: Int) -> [Int] { vms[index].vcpus }
 
+    /// How many processes there are.
     public var processCount: Int { processes.count }
 
+    /// How many VMs there are.
     public var vmCount: Int { vms.count }
 
     /// IOASIDs bound to a process or guest PASID, on their way in or out included.

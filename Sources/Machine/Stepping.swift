@@ -45,7 +45,9 @@ extension Machine {
     /// A window for a thread of the driver.
     @safe
     public struct ReadyWindow: Sendable {
+        /// The index of the device that waits for the window.
         public let device: Int
+        /// The device's own window.
         public let window: Device.ReadyWindow
     }
 

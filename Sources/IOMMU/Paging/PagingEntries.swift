@@ -58,13 +58,16 @@ public struct FirstStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCop
     /// D, bit 6 of a page's entry: set by whoever writes to the page.
     public static let dirty: UInt64 = 1 << 6
 
+    /// The 64 bits of the entry.
     public let rawValue: UInt64
 
+    /// The entry of these 64 bits, valid or not.
     @inline(__always)
     public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
+    /// Whether P is set; all else in the entry has meaning only then.
     public var isPresent: Bool { rawValue & Self.present != 0 }
 
     /// What a table at `shift` may not hold in a present entry. Bit 12 of a large page is its memory type (PAT).
@@ -83,8 +86,10 @@ public struct SecondStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCo
     /// Bit 62.
     static let reserved: UInt64 = 1 << 62
 
+    /// The 64 bits of the entry.
     public let rawValue: UInt64
 
+    /// The entry of these 64 bits, valid or not.
     @inline(__always)
     public init(rawValue: UInt64) {
         self.rawValue = rawValue

@@ -2,8 +2,10 @@ public import PCIe
 
 /// What a PASID entry permits beyond its translation (virtualization §6.1).
 public struct PASIDEntryOptions: OptionSet, Sendable, BitwiseCopyable {
+    /// One bit for each option, numbered here: in the entry the options lie apart.
     public let rawValue: UInt8
 
+    /// The options whose bits are 1.
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
@@ -18,24 +20,33 @@ public struct PASIDEntryOptions: OptionSet, Sendable, BitwiseCopyable {
 
 /// An entry of a PASID table, 64 bytes: how one (requester, PASID) is translated (virtualization §6.1).
 public struct PASIDTableEntry: Sendable, BitwiseCopyable {
+    /// Bytes of an entry.
     public static let byteCount: UInt64 = 64
 
     /// PGTT, bits 8:6. Open: a table holds any value.
     public struct TranslationType: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+        /// The three bits of the field.
         public let rawValue: UInt8
 
+        /// The type of these three bits, defined or not.
         public init(rawValue: UInt8) {
             self.rawValue = rawValue
         }
 
+        /// The first stage alone, at FSPTPTR.
         public static let firstStage = Self(rawValue: 1)
+        /// The second stage alone, at SSPTPTR.
         public static let secondStage = Self(rawValue: 2)
+        /// The first stage at FSPTPTR, whose addresses the second stage at SSPTPTR translates.
         public static let nested = Self(rawValue: 3)
+        /// Addresses are host physical.
         public static let passThrough = Self(rawValue: 4)
     }
 
+    /// Bits 63:0 first. Any value can be held; ``translation`` says what it means.
     public var words: InlineArray<8, UInt64>
 
+    /// The entry of these eight words, valid or not.
     public init(words: InlineArray<8, UInt64>) {
         self.words = words
     }

@@ -2,13 +2,16 @@ public import PCIe
 
 /// A scalable-mode context entry, 32 bytes: one requester's PASID directory (virtualization §6.1).
 public struct ScalableContextEntry: Sendable, BitwiseCopyable {
+    /// Bytes of an entry.
     public static let byteCount: UInt64 = 32
 
     /// The size of a directory for all 20 bits of a PASID: PDTS = 7.
     static let directoryByteCount: UInt64 = 8 << (7 + 7)
 
+    /// Bits 63:0 first. Any value can be held.
     public var words: InlineArray<4, UInt64>
 
+    /// The entry of these four words, valid or not.
     public init(words: InlineArray<4, UInt64>) {
         self.words = words
     }

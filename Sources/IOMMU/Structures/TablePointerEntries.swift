@@ -14,8 +14,10 @@ enum EntryBits {
 /// Half of a root entry, 8 bytes: the context table of devices 0-15 (lower half) or 16-31 (upper half) of one bus
 /// (virtualization §6.1).
 public struct RootEntryHalf: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    /// The 64 bits of the half.
     public let rawValue: UInt64
 
+    /// The half of these 64 bits, valid or not.
     public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
@@ -43,8 +45,10 @@ public struct RootEntryHalf: RawRepresentable, Equatable, Sendable, BitwiseCopya
 
 /// An entry of a PASID directory, 8 bytes: the table of 64 PASIDs (virtualization §6.1).
 public struct PASIDDirectoryEntry: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
+    /// The 64 bits of the entry.
     public let rawValue: UInt64
 
+    /// The entry of these 64 bits, valid or not.
     public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }

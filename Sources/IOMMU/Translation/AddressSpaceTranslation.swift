@@ -35,8 +35,10 @@ public enum PagingLevels: UInt8, Hashable, Sendable, BitwiseCopyable {
 
 /// A domain ID: what second-stage translations are cached under. 16 bits (virtualization §6.1).
 public struct DomainID: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The number, 0 to 0xFFFF.
     public let rawValue: UInt16
 
+    /// The domain of this number.
     @inlinable
     public init(rawValue: UInt16) {
         self.rawValue = rawValue

@@ -2,14 +2,20 @@ public import PCIe
 
 /// One recorded fault: the fields of a fault recording register (virtualization §6.3).
 public struct FaultRecord: Equatable, Sendable, BitwiseCopyable {
+    /// SID: whose request it was.
     public let requester: RequesterID
     /// `nil` for a request without PASID.
     public let pasid: HostPASID?
+    /// FI: the address of the request, before any translation.
     public let address: LinearAddress
+    /// FR: why the request was blocked.
     public let reason: FaultReason
+    /// T: whether the request was a write.
     public let isWrite: Bool
+    /// PRIV: the privilege that the request claimed.
     public let isPrivileged: Bool
 
+    /// The record of `request`, blocked for `reason`.
     public init(_ request: TranslationRequest, reason: FaultReason) {
         requester = request.requester
         pasid = request.pasid

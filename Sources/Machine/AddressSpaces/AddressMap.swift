@@ -3,6 +3,7 @@ public import PCIe
 
 /// What lies at a range of addresses of a process or a VM.
 public struct AddressMapping: Hashable, Sendable {
+    /// What the addresses lead to.
     public enum Content: Hashable, Sendable {
         /// Memory from this host physical address on.
         case memory(HostPhysicalAddress)
@@ -14,10 +15,12 @@ public struct AddressMapping: Hashable, Sendable {
     public let start: UInt64
     /// A multiple of 4096, at least one page.
     public let byteCount: UInt64
+    /// What lies there.
     public let content: Content
     /// The lender refuses stores: a memfd that is not open for writing.
     public let isReadOnly: Bool
 
+    /// The first address behind the range.
     public var end: UInt64 { start + byteCount }
 }
 
@@ -46,6 +49,7 @@ public struct AddressMap: Sendable {
     private let floor: UInt64
     /// The first address beyond the space.
     private let limit: UInt64
+    /// Every mapping, by ascending start. No two share an address.
     public private(set) var mappings: [AddressMapping] = []
 
     /// - Parameters:

@@ -48,9 +48,13 @@ struct Binding: Sendable {
 
 /// What a query or the history shows of a binding.
 public struct BindingDescription: Hashable, Sendable {
+    /// The IOASID, the PASID that devices and IOMMU use.
     public let ioasid: HostPASID
+    /// The set whose quota the IOASID counts against.
     public let set: IOASIDSetID
+    /// The process or VM whose memory the IOASID gives access to.
     public let owner: AddressSpaceIndex
+    /// What the guest calls the IOASID; `nil` for a process.
     public let guestPASID: GuestPASID?
     /// Bit n: bound to device n.
     public let devices: UInt64

@@ -26,6 +26,7 @@ public enum AddressSpaceIndex: Hashable, Sendable {
 
 /// What a query shows of a logical processor.
 public struct ProcessorStatus: Sendable {
+    /// The registers and counters.
     public let core: LogicalProcessor
     /// The thread's number in its process; 0 for a vCPU.
     public let thread: UInt32

@@ -2,8 +2,10 @@ internal import CPlatform
 
 /// What a descriptor is watched for, and what happened to it. The bits are epoll's.
 public struct PollEvents: OptionSet, Hashable, Sendable {
+    /// The bits as `epoll_event.events` has them.
     public let rawValue: UInt32
 
+    /// The events whose bits are 1.
     public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
@@ -37,6 +39,7 @@ public struct PollEvent: Hashable, Sendable {
     /// What happened.
     public let events: PollEvents
 
+    /// An event, as if ``Poller`` had returned it.
     public init(token: UInt64, events: PollEvents) {
         self.token = token
         self.events = events

@@ -13,6 +13,7 @@ public enum Signal: CInt, Hashable, Sendable, CaseIterable {
 
 /// A signal and who sent it.
 public struct ReceivedSignal: Hashable, Sendable {
+    /// Which signal came.
     public let signal: Signal
     /// The sender; `nil` when the kernel sent it.
     public let sender: ProcessID?

@@ -10,6 +10,7 @@ public enum LockFileError: Error, Hashable, Sendable {
 }
 
 extension LockFileError: CustomStringConvertible {
+    /// The reason in one sentence, for people.
     public var description: String {
         switch self {
         case .held(let path, let holder?): "\(path) is locked by process \(holder)"
@@ -27,6 +28,7 @@ public struct LockFile: ~Copyable, Sendable {
     /// The name of the lock in a directory that one daemon at a time may use.
     public static let directoryFileName = "lock"
 
+    /// The locked file.
     public let path: String
     private let descriptor: OwnedFD
 

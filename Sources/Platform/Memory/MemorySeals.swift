@@ -2,8 +2,10 @@ internal import CPlatform
 
 /// What may no longer be done to a memory file, by anybody (fcntl F_ADD_SEALS). Seals are never removed.
 public struct MemorySeals: OptionSet, Hashable, Sendable {
+    /// The bits as F_GET_SEALS returns them.
     public let rawValue: Int32
 
+    /// The seals whose bits are 1.
     public init(rawValue: Int32) {
         self.rawValue = rawValue
     }

@@ -21,6 +21,7 @@ public enum SharedMemoryError: Error, Hashable, Sendable {
 }
 
 extension SharedMemoryError: CustomStringConvertible {
+    /// The reason in one sentence, for the client that offered the memory.
     public var description: String {
         switch self {
         case .notAMemoryFile:

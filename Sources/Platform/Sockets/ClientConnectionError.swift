@@ -15,6 +15,7 @@ public enum ClientConnectionError: Error, Hashable, Sendable {
 }
 
 extension ClientConnectionError: CustomStringConvertible {
+    /// The reason in one sentence, for the person at the client.
     public var description: String {
         switch self {
         case .address(let error): error.description

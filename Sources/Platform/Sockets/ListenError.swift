@@ -29,6 +29,7 @@ public enum InheritedSocketFault: Error, Hashable, Sendable {
 }
 
 extension ListenError: CustomStringConvertible {
+    /// The reason in one sentence, for the administrator.
     public var description: String {
         switch self {
         case .address(let error):
@@ -48,6 +49,7 @@ extension ListenError: CustomStringConvertible {
 }
 
 extension InheritedSocketFault: CustomStringConvertible {
+    /// What is wrong, to follow "the inherited descriptor N" in a sentence.
     public var description: String {
         switch self {
         case .malformedVariable(let assignment): "is announced by a malformed variable: \(assignment)"

@@ -10,6 +10,7 @@ public final class Listener: Sendable {
         /// The endpoint with the port it really has.
         case loopback(LoopbackEndpoint)
 
+        /// The path, or the endpoint as `127.0.0.1:PORT` or `[::1]:PORT`.
         public var description: String {
             switch self {
             case .unix(let path): path
@@ -23,6 +24,7 @@ public final class Listener: Sendable {
 
     /// Readable while connections wait.
     public let descriptor: OwnedFD
+    /// Where clients connect.
     public let address: Address
     /// The `FileDescriptorName=` of an inherited socket; `nil` for one that this process bound.
     public let inheritedName: String?

@@ -8,10 +8,12 @@ public struct LoopbackEndpoint: Hashable, Sendable, CustomStringConvertible {
         case v6
     }
 
+    /// Which loopback address.
     public let family: Family
     /// 0 lets the kernel choose a port, when listening.
     public let port: UInt16
 
+    /// The port `port` of a loopback address.
     public init(family: Family, port: UInt16) {
         self.family = family
         self.port = port
@@ -37,6 +39,7 @@ public struct LoopbackEndpoint: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
+    /// `127.0.0.1:PORT` or `[::1]:PORT`, as ``init(parsing:)`` reads it.
     public var description: String {
         switch family {
         case .v4: "127.0.0.1:\(port)"

@@ -3,11 +3,14 @@ internal import Glibc
 
 /// Who connected to a Unix socket, as the kernel recorded it at that moment (SO_PEERCRED).
 public struct PeerCredentials: Hashable, Sendable {
+    /// The effective user at the time of connect(2).
     public let user: UserID
+    /// The effective group at the time of connect(2).
     public let group: GroupID
     /// `nil` when the peer lives in a PID namespace that this process cannot see.
     public let process: ProcessID?
 
+    /// The credentials of a peer that is known from elsewhere than a socket.
     public init(user: UserID, group: GroupID, process: ProcessID?) {
         self.user = user
         self.group = group

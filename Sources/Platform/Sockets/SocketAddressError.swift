@@ -15,6 +15,7 @@ public enum SocketAddressError: Error, Hashable, Sendable {
 }
 
 extension SocketAddressError: CustomStringConvertible {
+    /// The reason in one sentence, for the person who wrote the address.
     public var description: String {
         switch self {
         case .emptyPath:

@@ -29,6 +29,7 @@ public enum WriteOutcome: Hashable, Sendable {
 
 /// One end of a stream connection. It does not block unless it was made to; it never raises SIGPIPE.
 public struct StreamSocket: ~Copyable, Sendable {
+    /// The socket, closed with this value.
     public let descriptor: OwnedFD
 
     /// Takes over a connected stream socket.

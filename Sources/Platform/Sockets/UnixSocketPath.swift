@@ -18,6 +18,7 @@ public struct UnixSocketPath: Hashable, Sendable, CustomStringConvertible {
         self.string = string
     }
 
+    /// The path as given.
     public var description: String { string }
 
     /// connect(2) on a socket of any type.

@@ -48,6 +48,7 @@ public struct LineFramer: Sendable {
         case discarding
     }
 
+    /// A framer at the start of a stream, for requests of at most `lineBytesMax` bytes.
     public init(lineBytesMax: Int) {
         self.lineBytesMax = lineBytesMax
     }

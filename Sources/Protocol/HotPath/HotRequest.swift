@@ -40,6 +40,7 @@ public struct HotRequest: BitwiseCopyable, Sendable {
     /// Offset behind the request.
     public internal(set) var end = 0
 
+    /// An ENQCMD of 64 zero bytes without id, to be overwritten by the scanner.
     public init() {}
 
     /// The bytes of the id; empty when the request has none.

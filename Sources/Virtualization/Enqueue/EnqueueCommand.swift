@@ -10,8 +10,10 @@ public import PCIe
 /// | 31 | PRIV: 0 user, 1 supervisor |
 /// | 63:32 | device-specific command |
 public struct EnqueueCommandWord: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The 64 bits of the word.
     public let rawValue: UInt64
 
+    /// The word of these 64 bits, legal as a source or not.
     @inlinable
     public init(rawValue: UInt64) {
         self.rawValue = rawValue

@@ -54,6 +54,7 @@ public struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
         case translateDestination
     }
 
+    /// Which of the three it is.
     public let kind: Kind
 
     /// The destination's linear address.
@@ -67,6 +68,7 @@ public struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
     /// The source's first word until the PASID is known, the command's from then on.
     @usableFromInline var word = EnqueueCommandWord(rawValue: 0)
 
+    /// A fetched instruction that is to write to `destination`.
     @inlinable
     public init(_ kind: Kind, destination: LinearAddress, hasLockPrefix: Bool = false) {
         self.kind = kind
@@ -74,6 +76,7 @@ public struct EnqueueInstruction: Hashable, Sendable, BitwiseCopyable {
         self.hasLockPrefix = hasLockPrefix
     }
 
+    /// How far it is.
     @inlinable public var step: Step { currentStep }
 }
 

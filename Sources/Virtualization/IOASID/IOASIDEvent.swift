@@ -2,6 +2,7 @@ public import PCIe
 
 /// A notification of the IOASID core (virtualization §5.6). Everything in it was captured before anything was cleared.
 public struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
+    /// What happened to the IOASID, and which chains hear of it.
     public enum Kind: UInt8, Hashable, Sendable, BitwiseCopyable, CaseIterable {
         /// An IOASID was allocated. To the set's chain.
         case alloc
@@ -16,14 +17,18 @@ public struct IOASIDEvent: Hashable, Sendable, BitwiseCopyable {
         public var isGlobal: Bool { self == .free }
     }
 
+    /// What happened.
     public let kind: Kind
+    /// The IOASID concerned.
     public let id: HostPASID
+    /// The IOASID's set at that time.
     public let set: IOASIDSetID
     /// The guest PASID concerned; in FREE and UNBIND the one that the IOASID had.
     public let spid: GuestPASID?
     /// The private data attached to the IOASID.
     public let data: UInt64?
 
+    /// An event with everything it carries.
     public init(kind: Kind, id: HostPASID, set: IOASIDSetID, spid: GuestPASID?, data: UInt64?) {
         self.kind = kind
         self.id = id
@@ -40,12 +45,16 @@ public struct IOASIDEventQueue: Sendable {
     private var events: ContiguousArray<IOASIDEvent> = []
     private var head = 0
 
+    /// An empty queue.
     public init() {}
 
+    /// Events not yet delivered.
     public var count: Int { events.count - head }
 
+    /// Whether everything was delivered.
     public var isEmpty: Bool { count == 0 }
 
+    /// Adds an event behind all others.
     public mutating func append(_ event: IOASIDEvent) {
         events.append(event)
     }

@@ -18,7 +18,9 @@ public enum IOASIDSetToken: Hashable, Sendable, BitwiseCopyable {
 
 /// What the space knows about one IOASID set.
 public struct IOASIDSetDescription: Hashable, Sendable {
+    /// The set's name.
     public let id: IOASIDSetID
+    /// The owner's token, given when the set was made.
     public let token: IOASIDSetToken
     /// How many IOASIDs the set may have.
     public let quota: UInt32

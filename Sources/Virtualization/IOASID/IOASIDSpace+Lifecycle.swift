@@ -159,6 +159,7 @@ extension IOASIDSpace {
             referenceCount: entry.referenceCount, data: entry.hasData ? entry.data : nil)
     }
 
+    /// The state of an IOASID; ``IOASIDState/free`` for any that is not allocated.
     public func state(of id: HostPASID) -> IOASIDState {
         table.isAllocated(id.rawValue) ? table[id.rawValue].state : .free
     }

@@ -2,7 +2,9 @@ public import PCIe
 
 /// An attachment or a detachment that has been announced and is not complete. Whoever began it finishes it with this.
 public struct IOASIDBindingChange: Hashable, Sendable, BitwiseCopyable {
+    /// The IOASID whose attachment changes.
     public let id: HostPASID
+    /// The guest PASID that it gets or loses.
     public let spid: GuestPASID
     let serial: UInt64
 }

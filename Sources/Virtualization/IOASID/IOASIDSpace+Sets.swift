@@ -42,6 +42,7 @@ extension IOASIDSpace {
         setsByToken[token].map(setID)
     }
 
+    /// What is known about a set; `nil` when it has ended or never was.
     public func description(of set: IOASIDSetID) -> IOASIDSetDescription? {
         guard let slot = slot(of: set) else { return nil }
         return IOASIDSetDescription(

@@ -18,7 +18,9 @@ public enum IOASIDState: UInt8, Hashable, Sendable, BitwiseCopyable {
 
 /// What the space knows about one allocated IOASID.
 public struct IOASIDDescription: Hashable, Sendable, BitwiseCopyable {
+    /// The IOASID.
     public let id: HostPASID
+    /// The set it was allocated for.
     public let set: IOASIDSetID
     /// Never ``IOASIDState/free``.
     public let state: IOASIDState

@@ -12,11 +12,13 @@ public enum IOASIDSubscriberKind: UInt8, Hashable, Sendable, BitwiseCopyable, Ca
 
 /// Someone who is told of IOASID events.
 public struct IOASIDSubscriber: Hashable, Sendable, BitwiseCopyable {
+    /// Decides when it is called.
     public let kind: IOASIDSubscriberKind
 
     /// Which VM, device or IOMMU; the machine's number for it.
     public let instance: UInt32
 
+    /// The subscriber of this kind for `instance`.
     public init(_ kind: IOASIDSubscriberKind, instance: UInt32) {
         self.kind = kind
         self.instance = instance
@@ -85,6 +87,7 @@ public struct IOASIDNotification: Sequence, IteratorProtocol, Sendable {
         self.global = global
     }
 
+    /// The next subscriber to call; `nil` after the last.
     public mutating func next() -> IOASIDSubscriber? {
         guard globalIndex < global.count else { return nextLocal() }
         guard localIndex < local.count else { return nextGlobal() }

@@ -16,6 +16,7 @@ public struct IA32PASID: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     /// The MSR's address.
     public static let address: UInt32 = 0xD93
 
+    /// What RDMSR returns. Reserved bits are 0.
     public let rawValue: UInt64
 
     /// Returns `nil` when a reserved bit is set; WRMSR answers that with #GP(0).

@@ -46,6 +46,7 @@ public struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
     /// are not fetched from there.
     public var instructionPointer = LinearAddress(rawValue: 0)
 
+    /// What the processor has done so far.
     public var counters = ProcessorCounters()
 
     /// A processor out of reset, with CPL 3 in native and CPL 0 in non-root mode.

@@ -15,6 +15,7 @@ public struct ProcessorCounters: Hashable, Sendable, BitwiseCopyable {
     /// VM exits with any other reason.
     public var otherExits: UInt64 = 0
 
+    /// Every count 0.
     @inlinable
     public init() {}
 }

@@ -68,8 +68,10 @@ public enum GeneralProtectionCause: UInt8, Hashable, Sendable, BitwiseCopyable, 
 
 /// The error code of #PF (SDM vol. 3, "Page-Fault Exceptions").
 public struct PageFaultErrorCode: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// The error code as the processor pushes it.
     public let rawValue: UInt32
 
+    /// The code whose bits are 1.
     @inlinable
     public init(rawValue: UInt32) {
         self.rawValue = rawValue

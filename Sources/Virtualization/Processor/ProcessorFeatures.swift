@@ -1,7 +1,9 @@
 /// CPUID.(EAX=7,ECX=0):ECX as far as it enumerates direct stores (virtualization §2.1).
 public struct ProcessorFeatures: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// ECX.
     public let rawValue: UInt32
 
+    /// The features whose bits in ECX are 1.
     @inlinable
     public init(rawValue: UInt32) {
         self.rawValue = rawValue

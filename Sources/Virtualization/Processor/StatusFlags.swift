@@ -1,7 +1,9 @@
 /// The six status flags of RFLAGS, at their architectural bit positions.
 public struct StatusFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// The flags at their places in bits 15:0 of RFLAGS.
     public let rawValue: UInt16
 
+    /// The flags whose bits are 1.
     @inlinable
     public init(rawValue: UInt16) {
         self.rawValue = rawValue

@@ -1,7 +1,9 @@
 /// The basic exit reason, bits 15:0 of the VM-exit reason field (SDM vol. 3, appendix C). Open: any value can occur.
 public struct ExitReason: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The number, 0 to 0xFFFF.
     public let rawValue: UInt16
 
+    /// The reason of this number, defined or not.
     @inlinable
     public init(rawValue: UInt16) {
         self.rawValue = rawValue

@@ -31,6 +31,7 @@ public struct PASIDTranslationIndex: Hashable, Sendable, BitwiseCopyable {
     /// g[9:0]: the entry of the table, 0 to 1023.
     public let tableIndex: Int
 
+    /// Where `guestPASID` indexes them; every 20-bit value has a place.
     @inlinable
     public init(_ guestPASID: GuestPASID) {
         isHigh = guestPASID.rawValue >> 19 & 1 != 0

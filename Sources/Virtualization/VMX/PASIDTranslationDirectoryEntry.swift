@@ -9,8 +9,10 @@ public import PCIe
 /// | 51:12 | address of the PASID table |
 /// | 63:52 | reserved, beyond the physical address width |
 public struct PASIDTranslationDirectoryEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The 64 bits of the entry.
     public let rawValue: UInt64
 
+    /// The entry of these 64 bits, valid or not.
     @inlinable
     public init(rawValue: UInt64) {
         self.rawValue = rawValue
@@ -28,8 +30,10 @@ public struct PASIDTranslationDirectoryEntry: RawRepresentable, Hashable, Sendab
     /// The entry of a directory without a table.
     @inlinable public static var notPresent: Self { Self(rawValue: 0) }
 
+    /// Bit 0. Without it a guest PASID of this entry does not translate.
     @inlinable public var isPresent: Bool { rawValue & Self.presentBit != 0 }
 
+    /// Whether any of bits 11:1 and 63:52 is 1, which fails the walk.
     @inlinable public var hasReservedBits: Bool { rawValue & ~(Self.addressBits | Self.presentBit) != 0 }
 
     /// The PASID table; of meaning only in a present entry.

@@ -10,8 +10,10 @@ public import PCIe
 ///
 /// Not the IOMMU's PASID table entry, which has 64 bytes and another index.
 public struct PASIDTranslationTableEntry: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The 32 bits of the entry.
     public let rawValue: UInt32
 
+    /// The entry of these 32 bits, valid or not.
     @inlinable
     public init(rawValue: UInt32) {
         self.rawValue = rawValue
@@ -26,8 +28,10 @@ public struct PASIDTranslationTableEntry: RawRepresentable, Hashable, Sendable, 
     /// The entry of a guest PASID that does not translate.
     @inlinable public static var invalid: Self { Self(rawValue: 0) }
 
+    /// Bit 31. Without it the guest PASID does not translate.
     @inlinable public var isValid: Bool { rawValue & Self.validBit != 0 }
 
+    /// Whether any of bits 30:20 is 1, which fails the walk.
     @inlinable public var hasReservedBits: Bool { rawValue & 0x7FF0_0000 != 0 }
 
     /// Bits 19:0; of meaning only in a valid entry.

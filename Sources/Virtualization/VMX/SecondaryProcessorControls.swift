@@ -1,7 +1,9 @@
 /// The secondary processor-based VM-execution controls (virtualization §4.1).
 public struct SecondaryProcessorControls: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// The 32 bits of the field.
     public let rawValue: UInt32
 
+    /// The controls whose bits are 1.
     @inlinable
     public init(rawValue: UInt32) {
         self.rawValue = rawValue

@@ -16,6 +16,7 @@ public struct VMCS: Hashable, Sendable, BitwiseCopyable {
     /// The last VM exit; `nil` before the first.
     public private(set) var lastExit: VMExit?
 
+    /// A VMCS that translates no PASID: every control and address 0.
     public init() {}
 
     /// A VMCS that translates guest PASIDs by `table`.

@@ -1,7 +1,9 @@
 /// The encoding of a VMCS field as VMREAD and VMWRITE take it (SDM vol. 3, appendix B). Open: software may name any.
 public struct VMCSField: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
+    /// The 32 bits of the encoding.
     public let rawValue: UInt32
 
+    /// The field of this encoding, whether or not the processor has it.
     @inlinable
     public init(rawValue: UInt32) {
         self.rawValue = rawValue

@@ -3,6 +3,7 @@ public import PCIe
 /// What a VM exit tells the hypervisor. Fault-like: RIP still points at the instruction, nothing was sent and no
 /// register has changed (virtualization §4.3).
 public struct VMExit: Hashable, Sendable, BitwiseCopyable {
+    /// The basic exit reason.
     public let reason: ExitReason
 
     /// The exit qualification. 0 for reasons 72 and 73, which define none.
@@ -14,6 +15,7 @@ public struct VMExit: Hashable, Sendable, BitwiseCopyable {
     /// The guest physical address of an EPT violation; 0 for the other reasons.
     public let guestPhysicalAddress: GuestPhysicalAddress
 
+    /// An exit for `reason`. What the reason does not define is 0.
     @inlinable
     public init(
         reason: ExitReason, qualification: UInt64 = 0, instructionLength: UInt8,
