@@ -1,10 +1,10 @@
 internal import DSA
-internal import Virtualization
 internal import History
 internal import Machine
 internal import PCIe
 internal import Platform
 internal import ProtocolMessages
+internal import Virtualization
 
 /// Who asked for a change of bindings, for the history: a connection, or the daemon for a client that is gone.
 struct Actor {

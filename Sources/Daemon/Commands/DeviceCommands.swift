@@ -40,7 +40,8 @@ extension Server {
         let portals = portalCounts(ofDevice: index)
         for queue in 0..<profile.workQueueCount {
             var item = WireWqStatus(machine.devices[index].workQueues[queue], index: queue)
-            if let group = machine.devices[index].groups.firstIndex(where: { $0.workQueues >> UInt64(queue) & 1 == 1 }) {
+            let bit = UInt64(1) << UInt64(queue)
+            if let group = machine.devices[index].groups.firstIndex(where: { $0.workQueues & bit != 0 }) {
                 item.group = UInt32(group)
             }
             item.portals = UInt32(portals[queue])
@@ -82,7 +83,8 @@ extension Server {
     func deviceCommand(_ arguments: WireDeviceCommandArguments, _ id: RequestID, _ session: Session) throws(WireError) {
         let index = try deviceIndex(arguments.device)
         let operand = arguments.hasOperand ? try address(arguments.operand, "operand") : 0
-        guard let command = DeviceCommand(code: arguments.command.rawValue, operand: UInt32(truncatingIfNeeded: operand))
+        guard
+            let command = DeviceCommand(code: arguments.command.rawValue, operand: UInt32(truncatingIfNeeded: operand))
         else {
             var result = WireDeviceCommandReturn()
             let error: CommandError =
@@ -116,7 +118,8 @@ extension Server {
             deliverEffects()
             throw WireError(
                 .wrongState,
-                "a command of \(arguments.device) is active, so this one was lost and SWERROR 0x52 recorded; wait for it")
+                "a command of \(arguments.device) is active, so this one was lost and SWERROR 0x52 recorded; wait for it"
+            )
         }
         deliverEffects()
     }

@@ -1,6 +1,6 @@
-internal import Virtualization
 internal import Protocol
 internal import ProtocolMessages
+internal import Virtualization
 
 extension Server {
     /// Carries out one framed request, or answers why not.

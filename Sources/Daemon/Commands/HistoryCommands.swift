@@ -31,11 +31,12 @@ extension Server {
         }
         query.page = page
         let asked = query
-        perform(session, id) { reader in .events(Result { () throws(HistoryError) in try reader.events(asked) }) }
-            answer: { [self] answer in
-                guard case .events(let result) = answer else { preconditionFailure("events were asked for") }
-                replyEvents(result, limit: limit, id, session)
-            }
+        perform(session, id) { reader in
+            .events(Result { () throws(HistoryError) in try reader.events(asked) })
+        } answer: { [self] answer in
+            guard case .events(let result) = answer else { preconditionFailure("events were asked for") }
+            replyEvents(result, limit: limit, id, session)
+        }
     }
 
     private func replyEvents(
@@ -82,16 +83,17 @@ extension Server {
         }
         query.page = page
         let asked = query
-        perform(session, id) { reader in .bindings(Result { () throws(HistoryError) in try reader.bindings(asked) }) }
-            answer: { [self] answer in
-                guard case .bindings(let found) = answer else { preconditionFailure("bindings were asked for") }
-                switch found {
-                case .failure(let error):
-                    reply(WireError(.internalError, "the history cannot be read: \(error)"), to: session, id: id)
-                case .success(let rows):
-                    replyBindings(rows, at: instant, limit: limit, id, session)
-                }
+        perform(session, id) { reader in
+            .bindings(Result { () throws(HistoryError) in try reader.bindings(asked) })
+        } answer: { [self] answer in
+            guard case .bindings(let found) = answer else { preconditionFailure("bindings were asked for") }
+            switch found {
+            case .failure(let error):
+                reply(WireError(.internalError, "the history cannot be read: \(error)"), to: session, id: id)
+            case .success(let rows):
+                replyBindings(rows, at: instant, limit: limit, id, session)
             }
+        }
     }
 
     private func replyOwner(

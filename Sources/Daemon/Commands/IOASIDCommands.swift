@@ -78,7 +78,9 @@ extension Server {
         }
     }
 
-    func bindGuestPASID(_ arguments: WireBindGuestPasidArguments, _ id: RequestID, _ session: Session) throws(WireError) {
+    func bindGuestPASID(
+        _ arguments: WireBindGuestPasidArguments, _ id: RequestID, _ session: Session
+    ) throws(WireError) {
         let space = try vmSpace(arguments.hasVm ? arguments.vm : nil, session)
         guard let vm = space.vmIndex, let guestPASID = GuestPASID(rawValue: arguments.guestPasid) else {
             preconditionFailure("the walker has checked the guest PASID")
@@ -247,8 +249,8 @@ extension Server {
         if let vm { status.vm = vm }
         if let process { status.process = process }
         if let binding = machine.describeBinding(of: ioasid) {
-            status.devices = deviceNames.indices.filter { binding.devices >> UInt64($0) & 1 == 1 }.map { deviceNames[$0] }
-                .sorted()
+            let bound = deviceNames.indices.filter { binding.devices >> UInt64($0) & 1 == 1 }
+            status.devices = bound.map { deviceNames[$0] }.sorted()
         }
         return status
     }

@@ -1,5 +1,5 @@
-internal import IOMMU
 internal import Foundation
+internal import IOMMU
 internal import Machine
 internal import PCIe
 internal import Platform

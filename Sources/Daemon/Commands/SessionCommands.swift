@@ -1,11 +1,11 @@
-internal import History
-internal import Virtualization
-internal import Machine
 internal import DSA
 internal import Foundation
+internal import History
+internal import Machine
 internal import Platform
 internal import Protocol
 internal import ProtocolMessages
+internal import Virtualization
 
 extension Server {
     func negotiate(_ arguments: WireQmpCapabilitiesArguments, _ id: RequestID, _ session: Session) throws(WireError) {
@@ -136,7 +136,8 @@ extension Server {
             session.subscription = try EventSubscription(arguments.events)
         } catch {
             throw WireError(
-                .invalidArgument, "there is no event \(JSONValue.quoted(error.name)); Protos/swq/v1/events.proto lists all",
+                .invalidArgument,
+                "there is no event \(JSONValue.quoted(error.name)); Protos/swq/v1/events.proto lists all",
                 path: "arguments.events")
         }
         var result = WireSubscribeEventsReturn()

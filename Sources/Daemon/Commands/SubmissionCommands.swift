@@ -1,6 +1,6 @@
 internal import DSA
-internal import FoundationEssentials
 internal import DSASpec
+internal import FoundationEssentials
 internal import Machine
 internal import PCIe
 internal import Platform

@@ -82,7 +82,8 @@ extension WireError {
     private init(_ problem: AddressMapError) {
         switch problem {
         case .notPageAligned:
-            self.init(.invalidArgument, "address and size must be multiples of 4096, and the size not 0", path: "arguments")
+            self.init(
+                .invalidArgument, "address and size must be multiples of 4096, and the size not 0", path: "arguments")
         case .outOfRange:
             self.init(.invalidArgument, "the range leaves the address space", path: "arguments.address")
         case .occupied:

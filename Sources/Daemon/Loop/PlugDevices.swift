@@ -4,7 +4,8 @@ internal import Machine
 internal import PCIe
 
 extension DeviceSetup {
-    /// The bus that the devices are on: integrated endpoints of the root complex, device numbers from 1 (dsa-device 7.8).
+    /// The bus that the devices are on: integrated endpoints of the root complex, device numbers from 1 (dsa-device
+    /// 7.8).
     private static let bus: UInt8 = 0x6A
 
     /// Plugs the devices in and enables what their layouts ask for.

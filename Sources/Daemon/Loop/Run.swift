@@ -1,6 +1,6 @@
 internal import DSA
-internal import Logging
 internal import History
+internal import Logging
 internal import Machine
 internal import Platform
 internal import ProtocolMessages

@@ -1,7 +1,7 @@
 internal import DSA
 internal import DSASpec
-internal import IOMMU
 internal import History
+internal import IOMMU
 internal import Logging
 internal import Machine
 internal import PCIe

@@ -94,7 +94,8 @@ extension Server {
         nextSession = nextSession &+ 1 & 0x3FFF_FFFF
         let slot = freeSlots.popLast() ?? sessionSlots.count
         do {
-            try poller.add(session.socket.descriptor, events: session.interest.events, token: Self.token(session, slot: slot))
+            try poller.add(
+                session.socket.descriptor, events: session.interest.events, token: Self.token(session, slot: slot))
         } catch {
             log.error("a connection cannot be polled", metadata: ["error": "\(error)"])
             freeSlots.append(slot)

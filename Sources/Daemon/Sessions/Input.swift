@@ -1,7 +1,7 @@
+internal import DSASpec
 internal import Logging
 internal import Machine
 internal import PCIe
-internal import DSASpec
 internal import Platform
 internal import Protocol
 internal import Virtualization

@@ -96,7 +96,9 @@ extension Server {
             if case .bytes(let count) = outcome { attachment.bytesBefore -= count }
             return outcome
         }
-        let outcome = unsafe session.output.withBytes { unsafe session.socket.write($0, attaching: attachment.descriptor) }
+        let outcome = unsafe session.output.withBytes {
+            unsafe session.socket.write($0, attaching: attachment.descriptor)
+        }
         if case .bytes = outcome { session.attachment = nil }
         return outcome
     }
@@ -105,8 +107,8 @@ extension Server {
     @inline(__always)
     func isFull(_ session: Session) -> Bool { session.output.count > configuration.limits.replyBytes }
 
-    /// Polls for what the session can use: writing while the socket takes no more, reading unless its replies pile up or
-    /// it waits with more behind it than it may.
+    /// Polls for what the session can use: writing while the socket takes no more, reading unless its replies pile up
+    /// or it waits with more behind it than it may.
     func updateInterest(_ session: Session) {
         guard !session.isClosed else { return }
         // A little may wait behind a command: pausing and resuming costs two system calls.

@@ -59,7 +59,10 @@ final class MemoryRegion {
     /// What may be done with its pages; `nil` when they differ.
     var access: MemoryAccess?
 
-    init(kind: Kind, mapping: consuming MemoryMapping, region: HostPhysicalAddress, account: MemoryAccount, access: MemoryAccess) {
+    init(
+        kind: Kind, mapping: consuming MemoryMapping, region: HostPhysicalAddress, account: MemoryAccount,
+        access: MemoryAccess
+    ) {
         self.kind = kind
         byteCount = UInt64(mapping.byteCount)
         self.mapping = mapping

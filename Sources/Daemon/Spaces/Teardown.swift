@@ -108,7 +108,8 @@ extension Server {
                     try machine.freeIOASID(member.ioasid, ofVM: vm)
                 } catch { preconditionFailure("an unbound IOASID can be freed: \(error)") }
                 space.pendingCount += 1
-                recordFree(of: member.ioasid, in: space, cause: teardown.cause, actor: Actor(onBehalfOf: space.owner)) { [self] in
+                let actor = Actor(onBehalfOf: space.owner)
+                recordFree(of: member.ioasid, in: space, cause: teardown.cause, actor: actor) { [self] in
                     space.pendingCount -= 1
                     advanceTeardowns()
                 }
@@ -119,7 +120,8 @@ extension Server {
     private func unbind(_ teardown: Teardown, _ begin: (Server) throws(MachineError) -> UnbindingStart) {
         do throws(MachineError) {
             let start = try begin(self)
-            completeUnbinding(start, in: teardown.space, cause: teardown.cause, actor: Actor(onBehalfOf: teardown.space.owner)) {}
+            let actor = Actor(onBehalfOf: teardown.space.owner)
+            completeUnbinding(start, in: teardown.space, cause: teardown.cause, actor: actor) {}
         } catch {
             preconditionFailure("nothing else waits on a space that is torn down: \(error)")
         }
