@@ -17,8 +17,10 @@ struct HotScannerTests {
 
     @Test func `A submission is read in one pass`() throws {
         let bytes = (0..<64).map { UInt8($0 * 3 + 1) }
-        let line =
-            #"{"execute": "enqcmds", "arguments": {"destination": "0x7f00000010C0", "descriptor": "\#(base64(bytes))"}, "id": 12}"#
+        let descriptor = base64(bytes)
+        let line = #"""
+            {"execute": "enqcmds", "arguments": {"destination": "0x7f00000010C0", "descriptor": "\#(descriptor)"}, "id": 12}
+            """#
         let request = try #require(scan(line))
         #expect(request.instruction == .enqcmds)
         #expect(request.destination == 0x7f00_0000_10c0)
@@ -97,17 +99,18 @@ struct HotScannerTests {
     }
 
     @Test func `A line cut anywhere is not recognised`() {
+        let descriptor = base64([UInt8](repeating: 7, count: 64))
         let line = Array(
-            #"{"execute": "enqcmd", "arguments": {"destination": "0x40", "descriptor": "\#(base64([UInt8](repeating: 7, count: 64)))"}, "id": "abc"}"#
+            #"{"execute": "enqcmd", "arguments": {"destination": "0x40", "descriptor": "\#(descriptor)"}, "id": "abc"}"#
                 .utf8)
         for count in 0..<line.count { #expect(scan(Array(line[..<count])) == nil, "\(count) bytes") }
     }
 
     @Test func `Every character of base64 is decoded, every other refused`() throws {
         for character in UInt8.min...UInt8.max {
+            let digits = String(repeating: "A", count: 86)
             var line = Array(
-                #"{"execute": "enqcmd", "arguments": {"destination": "0x40", "descriptor": "\#(String(repeating: "A", count: 86))=="}}"#
-                    .utf8)
+                #"{"execute": "enqcmd", "arguments": {"destination": "0x40", "descriptor": "\#(digits)=="}}"#.utf8)
             let index = try #require(line.firstIndex(of: UInt8(ascii: "="))) - 30
             line[index] = character
             try agree(line, 0)

@@ -102,10 +102,10 @@ struct SchemaWalkerTests {
         var generator = SeededGenerator(seed: seed)
         let lines = [
             #"{"execute": "alloc-memory", "arguments": {"size": "4096", "vm": 1, "address": "0x1000"}, "id": 1}"#,
-            #"{"execute": "map-portal", "arguments": {"device": "dsa\u0030", "wq": 0, "portal": "limited"}, "id": "a"}"#,
+            #"{"execute": "map-portal", "arguments": {"device": "dsa\u0030", "wq":0, "portal": "limited"}, "id": "a"}"#,
             #"{"execute": "enqcmd", "arguments": {"destination": "0x40", "descriptor": "\#(Self.noop)"}}"#,
             #"{"execute": "subscribe-events", "arguments": {"events": ["*", "\ud83d\ude00"]}}"#,
-            #"{"execute": "query-history", "arguments": {"asOf": "2026-02-28T23:59:59.5Z", "limit": 7, "kind": "bind"}}"#,
+            #"{"execute": "query-history", "arguments": {"asOf": "2026-02-28T23:59:59.5Z", "limit":7, "kind":"bind"}}"#,
             #"{"execute": "x-engine-hold", "arguments": {"device": "dsa0", "hold": true}}"#,
         ].map { Array($0.utf8) }
         let alphabet = Array("{}[]\",:0123456789.-+eExXaAfFuU\\/= \ttrue=null".utf8)

@@ -118,8 +118,8 @@ extension Server {
             deliverEffects()
             throw WireError(
                 .wrongState,
-                "a command of \(arguments.device) is active, so this one was lost and SWERROR 0x52 recorded; wait for it"
-            )
+                "a command of \(arguments.device) is active, so this one was lost and SWERROR 0x52 recorded;"
+                    + " wait for it")
         }
         deliverEffects()
     }

@@ -1014,8 +1014,8 @@ package nonisolated struct WireVmExit: Sendable {
   /// Clears the value of `handled`. Subsequent reads from it will return its default value.
   package mutating func clearHandled() {self._handled = nil}
 
-  /// The guest physical address that the VM does not map, as far as the model knows it: without page tables of the guest.
-  /// Absent for reasons 72 and 73.
+  /// The guest physical address that the VM does not map, as far as the model knows it: without page tables of the
+  /// guest. Absent for reasons 72 and 73.
   package var guestPhysicalAddress: String {
     get {_guestPhysicalAddress ?? String()}
     set {_guestPhysicalAddress = newValue}
