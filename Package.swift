@@ -113,7 +113,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "swqd", "Daemon", "DSA", "DSASpec", "Platform", "Protocol", "ProtocolMessages", "History", protobuf, logging,
+                "swqd", "Daemon", "DSA", "DSASpec", "Platform", "Protocol", "ProtocolMessages", "History", protobuf,
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(

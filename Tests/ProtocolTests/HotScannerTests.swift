@@ -19,7 +19,8 @@ struct HotScannerTests {
         let bytes = (0..<64).map { UInt8($0 * 3 + 1) }
         let descriptor = base64(bytes)
         let line = #"""
-            {"execute": "enqcmds", "arguments": {"destination": "0x7f00000010C0", "descriptor": "\#(descriptor)"}, "id": 12}
+            {"execute": "enqcmds", "arguments": {"destination": "0x7f00000010C0", "descriptor": "\#(descriptor)"}, \#
+            "id": 12}
             """#
         let request = try #require(scan(line))
         #expect(request.instruction == .enqcmds)
