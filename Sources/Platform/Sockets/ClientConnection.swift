@@ -15,6 +15,9 @@ public struct ClientConnection: ~Copyable, Sendable {
     private var inbox = DescriptorInbox(limit: DescriptorInbox.limitMax)
     private let lineByteCountMax: Int
 
+    /// Where reads go first. Made once: filling 64 KiB with zeros costs milliseconds in a debug build.
+    private var chunk = [UInt8](repeating: 0, count: chunkByteCount)
+    /// What has been read and not taken as a line.
     private var buffer: [UInt8] = []
     /// Where the first unread byte of ``buffer`` is.
     private var start = 0
@@ -99,7 +102,7 @@ public struct ClientConnection: ~Copyable, Sendable {
     /// whole line.
     public mutating func readLine() throws(ClientConnectionError) -> [UInt8]? {
         while true {
-            if let end = buffer[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
+            if let end = firstLineEnd() {
                 guard end - start <= lineByteCountMax else { throw .lineTooLong(byteCountMax: lineByteCountMax) }
                 let line = Array(buffer[start..<end])
                 start = end + 1
@@ -126,21 +129,24 @@ public struct ClientConnection: ~Copyable, Sendable {
         buffer.removeSubrange(..<start)
         scanned -= start
         start = 0
-        let used = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: Self.chunkByteCount))
-        let outcome = unsafe buffer.withUnsafeMutableBytes { all in
-            unsafe socket.read(into: UnsafeMutableRawBufferPointer(rebasing: all[used...]), inbox: &inbox)
+        switch unsafe chunk.withUnsafeMutableBytes({ unsafe socket.read(into: $0, inbox: &inbox) }) {
+        case .bytes(let count):
+            buffer.append(contentsOf: chunk[..<count])
+            return true
+        case .wouldBlock: throw .timedOut
+        case .failed(let error): throw .system(error)
+        // A reset after the last reply is how a killed server ends.
+        case .endOfStream, .peerGone: return false
         }
-        guard case .bytes(let count) = outcome else {
-            buffer.removeSubrange(used...)
-            switch outcome {
-            case .wouldBlock: throw .timedOut
-            case .failed(let error): throw .system(error)
-            // A reset after the last reply is how a killed server ends.
-            case .endOfStream, .peerGone, .bytes: return false
-            }
+    }
+
+    /// Where the first LF behind ``scanned`` is.
+    private func firstLineEnd() -> Int? {
+        unsafe buffer.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, scanned < bytes.count,
+                let found = unsafe memchr(base + scanned, Int32(UInt8(ascii: "\n")), bytes.count - scanned)
+            else { return nil }
+            return unsafe UnsafeRawPointer(found) - base
         }
-        buffer.removeSubrange((used + count)...)
-        return true
     }
 }
