@@ -121,6 +121,12 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: ["TestKit", "swqd", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
             swiftSettings: strict),
+        .testTarget(
+            name: "CrashTests",
+            dependencies: [
+                "TestKit", "swqd", "DSASpec", "PCIe", "History", "Platform", "Protocol", "ProtocolMessages", protobuf,
+            ],
+            swiftSettings: strict),
     ],
     cLanguageStandard: .gnu11
 )
