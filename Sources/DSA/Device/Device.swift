@@ -17,14 +17,14 @@ public struct Device: ~Copyable {
     /// GENSTS bits 1:0 (DSA 3.0 §9.2.9).
     public internal(set) var state = DeviceState.disabled
     /// WQ n at index n, ``DeviceProfile/workQueueCount`` of them.
-    public internal(set) var workQueues: [WorkQueue]
+    public let workQueues: FixedStore<WorkQueue>
     /// GRPCFG of group n at index n, ``DeviceProfile/groupCount`` of them.
     public internal(set) var groups: [GroupConfiguration]
     /// SWERROR (DSA 3.0 §9.2.15). Holds the first error until ``clearSoftwareError()``.
     public internal(set) var softwareError = SoftwareError()
 
-    var engines: [Engine]
-    var arbiters: [Arbiter]
+    let engines: FixedStore<Engine>
+    let arbiters: FixedStore<Arbiter>
     /// Bit n: WQ n has a descriptor.
     var workMask: UInt64 = 0
     /// Bit n: engine n is not idle.
@@ -51,10 +51,10 @@ public struct Device: ~Copyable {
         precondition((1...64).contains(profile.workQueueCount) && (1...64).contains(profile.engineCount))
         self.profile = profile
         self.requester = requester
-        workQueues = Array(repeating: WorkQueue(), count: profile.workQueueCount)
+        workQueues = FixedStore(repeating: WorkQueue(), count: profile.workQueueCount)
         groups = Array(repeating: GroupConfiguration(), count: profile.groupCount)
-        engines = Array(repeating: Engine(), count: profile.engineCount)
-        arbiters = Array(repeating: Arbiter(), count: profile.groupCount)
+        engines = FixedStore(repeating: Engine(), count: profile.engineCount)
+        arbiters = FixedStore(repeating: Arbiter(), count: profile.groupCount)
         unsafe windows = .allocate(capacity: profile.engineCount)
         for index in 0..<profile.engineCount {
             unsafe (windows + index).initialize(to: TransferWindow())
@@ -64,6 +64,9 @@ public struct Device: ~Copyable {
     deinit {
         unsafe windows.deinitialize(count: profile.engineCount)
         unsafe windows.deallocate()
+        workQueues.deallocate()
+        engines.deallocate()
+        arbiters.deallocate()
     }
 }
 

@@ -44,9 +44,13 @@ extension Server {
             consumeInput(session)
         }
         guard !session.isClosed else { return }
-        dropUnclaimedDescriptors(session)
+        // White space belongs to the request behind it: `qemu.qmp` sends a descriptor with a blank ahead of the request.
+        if unsafe !bytes.allSatisfy({ Self.separators.contains($0) }) { dropUnclaimedDescriptors(session) }
         updateInterest(session)
     }
+
+    /// White space between requests.
+    private static let separators = " \t\r\n".utf8
 
     /// Descriptors belong to the requests they came with. What none of these claimed was not asked for.
     private func dropUnclaimedDescriptors(_ session: Session) {
@@ -112,11 +116,13 @@ extension Server {
             case .enqcmds: .enqcmds
             case .movdir64b: .movdir64b
             }
-        let fixupsBefore = machine.fixupCount(session.processor)
+        // Only a native thread's MSR is loaded by the #GP handler.
+        let fixupsBefore = session.isNative ? machine.fixupCount(session.processor) : 0
         let outcome = machine.submit(
             kind, destination: LinearAddress(rawValue: hot.destination), source: source, on: session.processor)
         let id = hot.id
-        if case .retired(let flags) = outcome, machine.fixupCount(session.processor) == fixupsBefore {
+        let fixups = session.isNative ? machine.fixupCount(session.processor) - fixupsBefore : 0
+        if case .retired(let flags) = outcome, fixups == 0 {
             if kind == .movdir64b {
                 session.output.appendPosted(id: id, in: text)
             } else if flags.contains(.zero) {
@@ -127,7 +133,7 @@ extension Server {
             markDirty(session)
         } else {
             replySubmission(
-                outcome, kind: kind, fixups: machine.fixupCount(session.processor) - fixupsBefore, to: session,
+                outcome, kind: kind, fixups: fixups, to: session,
                 id: RequestID(bytes: text.copy(id)))
         }
         submissionsSinceStep += 1

@@ -58,7 +58,11 @@ final class Session {
     let memory: MemoryAccount
 
     var phase = Phase.greeted
-    var role = Role.observer
+    var role = Role.observer {
+        didSet { if case .thread = role { isNative = true } else { isNative = false } }
+    }
+    /// The role is a thread of a host process.
+    private(set) var isNative = false
     /// The processor that submissions run on, or -1: read on each of them.
     var processor = -1
     var acceptsOutOfBand = false
