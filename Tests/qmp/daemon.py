@@ -1,6 +1,7 @@
 """The daemon under test, with everything of it in a directory of its own."""
 
 import os
+import select
 import socket
 import subprocess
 import tempfile
@@ -18,22 +19,31 @@ class Daemon:
         self.socket_path = str(self.directory / "swqd.sock")
         self.admin_socket_path = str(self.directory / "admin.sock")
         notify_path = str(self.directory / "notify.sock")
+        self._log = open(self.directory / "log", "w+b")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(notify_path)
-            notify.settimeout(PATIENCE_SECONDS)
-            self._log = open(self.directory / "log", "w+b")
             self._process = subprocess.Popen(
                 [program, "--socket", self.socket_path, "--state-dir", str(self.directory / "state")],
                 env=os.environ | {"NOTIFY_SOCKET": notify_path},
                 stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             )
-            try:
-                while b"READY=1" not in notify.recv(4096).split(b"\n"):
-                    pass
-            except TimeoutError:
+            if not self._becomes_ready(notify):
                 self._process.kill()
                 self._process.wait()
-                raise RuntimeError("swqd does not get ready:\n" + self.log()) from None
+                raise RuntimeError("swqd does not get ready:\n" + self.log())
+
+    def _becomes_ready(self, notify):
+        """Waits for `READY=1`; False when the daemon ended before or takes too long."""
+        exit_descriptor = os.pidfd_open(self._process.pid)
+        try:
+            while True:
+                readable, _, _ = select.select([notify, exit_descriptor], [], [], PATIENCE_SECONDS)
+                if notify not in readable:
+                    return False
+                if b"READY=1" in notify.recv(4096).split(b"\n"):
+                    return True
+        finally:
+            os.close(exit_descriptor)
 
     def log(self):
         """What the daemon said."""

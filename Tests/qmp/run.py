@@ -20,7 +20,7 @@ def main():
     expected = suite.countTestCases()
     result = unittest.TextTestRunner(verbosity=2).run(suite)
     # A test that did not run, because its daemon did not start, has failed.
-    failed = {test.id() for test, _ in result.failures + result.errors}
+    failed = {getattr(test, "test_case", test).id() for test, _ in result.failures + result.errors}
     passed = max(0, min(result.testsRun, expected) - len(failed))
     sys.stderr.flush()
     print(f"{passed} passed, {expected - passed} failed")

@@ -111,7 +111,8 @@ class LibraryTests(unittest.IsolatedAsyncioTestCase):
             ("no-such-command", {}, "CommandNotFound"),
             ("attach-process", {"proces": 1}, "InvalidArgument"),
             ("attach-process", {"process": 4_000_000}, "NotFound"),
-            ("detach", {}, "WrongState"),
+            ("detach", {}, "PermissionDenied"),
+            ("qmp_capabilities", {}, "WrongState"),
             ("x-engine-hold", {"device": "dsa0", "hold": True}, "PermissionDenied"),
             ("query-devices", {"device": "dsa9"}, "NotFound"),
         ]
