@@ -102,6 +102,9 @@ let package = Package(
         .testTarget(name: "DSATests", dependencies: ["DSA", "DSASpec", "PCIe", "IOMMU"], swiftSettings: strict),
         .testTarget(
             name: "VirtualizationTests", dependencies: ["Virtualization", "PCIe", "IOMMU"], swiftSettings: strict),
+        .testTarget(
+            name: "MachineTests", dependencies: ["Machine", "DSA", "DSASpec", "IOMMU", "Virtualization", "PCIe"],
+            swiftSettings: strict),
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
         .testTarget(name: "HistoryTests", dependencies: ["History", "CLossyVFS", grdb], swiftSettings: strict),
         .testTarget(
