@@ -84,8 +84,8 @@ final class Guest: Participant {
         try DemoError.require(!written.hasException, "WRMSR raised \(written.exception.vector)")
     }
 
-    /// ENQCMD under a guest PASID that nobody bound: VM exit 72, which the hypervisor answers by setting ZF and skipping
-    /// the instruction (virtualization §4.5, policy A). Nothing reaches the device.
+    /// ENQCMD under a guest PASID that nobody bound: VM exit 72, which the hypervisor answers by setting ZF and
+    /// skipping the instruction (virtualization §4.5, policy A). Nothing reaches the device.
     private static func submitUnbound(on processor: DaemonConnection) throws -> String {
         try writePASID(Setting.unboundGuestPASID, on: processor)
         let result = try processor.call(.enqcmd(Descriptor(), to: portalBase), returning: WireSubmissionReturn.self)
