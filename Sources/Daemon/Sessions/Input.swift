@@ -45,7 +45,8 @@ extension Server {
         }
         guard !session.isClosed else { return }
         // White space belongs to the request behind it: `qemu.qmp` sends a descriptor with a blank ahead of the request.
-        if unsafe !bytes.allSatisfy({ Self.separators.contains($0) }) { dropUnclaimedDescriptors(session) }
+        let isAhead = unsafe session.inbox.count > 0 && bytes.allSatisfy { Self.separators.contains($0) }
+        if !isAhead { dropUnclaimedDescriptors(session) }
         updateInterest(session)
     }
 
