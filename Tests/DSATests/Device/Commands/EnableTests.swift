@@ -120,7 +120,7 @@ struct EnableTests {
     }
 
     @Test(arguments: QueueEnabling.all)
-    func `Enable WQ checks the configuration`(enabling: QueueEnabling) throws {
+    func `D-05: Enable WQ checks the configuration`(enabling: QueueEnabling) throws {
         var configuration = WorkQueueConfiguration.shared()
         var profile = DeviceProfile.dsa1
         enabling.change(&configuration, &profile)
