@@ -57,12 +57,12 @@ sanitize: sanitize-thread sanitize-address
 # Each sanitizer has its own scratch folder, because its objects do not mix with others.
 sanitize-thread:
 	scripts/bootstrap --test
-	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --sanitize=thread --scratch-path .build-thread
+	SWQD_SANITIZE=1 TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --sanitize=thread --scratch-path .build-thread
 
 # Leak detection is off: the Swift runtime keeps metadata for the life of the process.
 sanitize-address:
 	scripts/bootstrap --test
-	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address
+	SWQD_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address
 
 # What can be checked before the project is built.
 check: lint
