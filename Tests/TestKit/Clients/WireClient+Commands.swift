@@ -1,5 +1,6 @@
 package import DSASpec
 internal import Foundation
+package import Platform
 internal import Protocol
 package import ProtocolMessages
 internal import SwiftProtobuf
@@ -32,6 +33,12 @@ extension WireClient {
         arguments.size = byteCount
         if let address { arguments.address = Hexadecimal.text(address) }
         return try Self.number(call(.allocMemory(arguments), returning: WireAllocMemoryReturn.self).address)
+    }
+
+    /// Passes a memory file to the daemon; returns the address of the memory.
+    package func attachSharedMemory(_ file: borrowing OwnedFD) throws -> UInt64 {
+        let request = try send(.attachSharedMemory(.init()), attaching: [file.rawValue])
+        return try Self.number(receive(request, returning: WireSharedMemoryReturn.self).address)
     }
 
     package func write(_ bytes: [UInt8], at address: UInt64, outOfBand: Bool = false) throws {

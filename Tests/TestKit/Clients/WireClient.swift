@@ -98,6 +98,11 @@ package final class WireClient {
         return number
     }
 
+    /// Sends exactly these bytes together with descriptors.
+    package func send(_ bytes: [UInt8], attaching descriptors: [CInt]) throws {
+        try connection.send(bytes, attachingNumbers: descriptors)
+    }
+
     /// Sends exactly these bytes.
     package func send(bytes: [UInt8]) throws {
         try connection.send(bytes)
@@ -224,8 +229,10 @@ package final class WireClient {
         try connection.socket.finishWriting()
     }
 
-    /// Ends the connection, as the end of the process would.
-    package consuming func close() {}
+    /// Ends the connection in both directions, as the end of the process would.
+    package func close() {
+        _ = shutdown(connection.socket.descriptor.rawValue, CInt(SHUT_RDWR))
+    }
 
     private static func refusal(in message: ClientMessage) -> Refusal? {
         guard case .error(let errorClass, let description, let path) = message.kind else { return nil }

@@ -4,7 +4,7 @@ package import Platform
 /// The real daemon in a process of its own, with its sockets and its history in a directory of its own.
 package final class DaemonProcess {
     /// How to start it.
-    package struct Options {
+    package struct Options: Sendable {
         /// The configuration file's text; without it the daemon has none.
         package var configuration: String?
         /// Flags behind those that name the places.

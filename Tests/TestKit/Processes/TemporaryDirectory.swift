@@ -30,6 +30,11 @@ package final class TemporaryDirectory: Sendable {
         return path
     }
 
+    /// The names of what is in one of its directories, sorted.
+    package func names(in directory: String) -> [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: file(directory))) ?? []).sorted()
+    }
+
     /// The text of a file; empty when there is none.
     package func text(of name: String) -> String {
         guard let data = FileManager.default.contents(atPath: file(name)) else { return "" }

@@ -1,0 +1,109 @@
+import DSASpec
+import Glibc
+import Protocol
+import ProtocolMessages
+import SwiftProtobuf
+import TestKit
+import Testing
+
+extension BadInput {
+    /// Requests whose arguments do not fit, or name what the client has not.
+    static let arguments: [BadInput] = [
+        refused("an unknown member", "create-vm", #"{"nmae": "x"}"#, path: "arguments.nmae"),
+        refused("a member given twice", "create-vm", #"{"name": "x", "name": "y"}"#, path: "arguments.name"),
+        refused("a missing member", "destroy-vm", "{}", path: "arguments.vm"),
+        refused("a wrong type", "destroy-vm", #"{"vm": "1"}"#, path: "arguments.vm"),
+        refused("a null", "create-vm", #"{"name": null}"#, path: "arguments.name"),
+        refused("a number out of range", "create-vm", #"{"pasidQuota": 1048576}"#, path: "arguments.pasidQuota"),
+        refused("a negative number", "destroy-vm", #"{"vm": -1}"#, path: "arguments.vm"),
+        refused("a fraction", "destroy-vm", #"{"vm": 1.5}"#, path: "arguments.vm"),
+        refused(
+            "a descriptor of 63 bytes", "enqcmd", submission(byteCount: 63), path: "arguments.descriptor"),
+        refused(
+            "a descriptor of 65 bytes", "enqcmd", submission(byteCount: 65), path: "arguments.descriptor"),
+        BadInput("a portal of a WQ that does not exist") { stage in
+            let refusal = try stage.witness.client.refusal(
+                of: .mapPortal(
+                    .with {
+                        $0.device = "dsa0"
+                        $0.wq = 8
+                    }))
+            #expect(refusal.errorClass == "NotFound")
+            #expect(refusal.path == "arguments.wq")
+        },
+        BadInput("a portal of a device that does not exist") { stage in
+            let refusal = try stage.witness.client.refusal(
+                of: .mapPortal(
+                    .with {
+                        $0.device = "dsa9"
+                        $0.wq = 0
+                    }))
+            #expect(refusal.errorClass == "NotFound")
+            #expect(refusal.path == "arguments.device")
+        },
+        BadInput("a submission to an address where no portal is") { stage in
+            // What the processor reports is a return: #PF.
+            let reply = try stage.witness.client.enqcmd(Descriptor(), to: 0x1000)
+            #expect(reply.exception.vector == "#PF")
+            #expect(!reply.hasZf)
+        },
+        BadInput("a process that does not exist") { stage in
+            let refusal = try stage.daemon.client().refusal(of: .attachProcess(.with { $0.process = 4_000_000 }))
+            #expect(refusal.errorClass == "NotFound")
+            #expect(refusal.path == "arguments.process")
+        },
+        BadInput("a VM that does not exist") { stage in
+            for request in try requests(toVM: 4_000_000) {
+                let refusal = try stage.daemon.client().refusal(of: request)
+                #expect(refusal.errorClass == "NotFound", "\(request.command)")
+                #expect(refusal.path == "arguments.vm", "\(request.command)")
+            }
+        },
+    ]
+
+    /// Every command that names a VM.
+    static func requests(toVM vm: UInt32) throws -> [Request] {
+        [
+            .attachVcpu(.with { $0.vm = vm }),
+            .destroyVm(.with { $0.vm = vm }),
+            .allocIoasid(.with { $0.vm = vm }),
+            .queryIoasids(.with { $0.vm = vm }),
+            .queryMemory(.with { $0.vm = vm }),
+            .allocMemory(
+                .with {
+                    $0.vm = vm
+                    $0.size = 4096
+                }),
+            .bindGuestPasid(
+                .with {
+                    $0.vm = vm
+                    $0.guestPasid = 1
+                    $0.device = "dsa0"
+                }),
+            .unbindGuestPasid(
+                .with {
+                    $0.vm = vm
+                    $0.guestPasid = 1
+                }),
+        ]
+    }
+
+    private static func submission(byteCount: Int) -> String {
+        let descriptor = Base64Text.encode([UInt8](repeating: 0, count: byteCount))
+        return #"{"destination": "0x1000", "descriptor": "\#(descriptor)"}"#
+    }
+
+    /// A request that is refused with InvalidArgument at `path`.
+    private static func refused(
+        _ description: String, _ command: String, _ arguments: String, path: String
+    ) -> BadInput {
+        BadInput(description) { stage in
+            // The witness is a processor: what is left to refuse is the argument.
+            let client = stage.witness.client
+            try client.send(bytes: ClientRequest.line(command, arguments: Array(arguments.utf8)))
+            let refusal = try client.receiveUnidentifiedRefusal()
+            #expect(refusal.errorClass == "InvalidArgument")
+            #expect(refusal.path == path)
+        }
+    }
+}
