@@ -391,7 +391,7 @@ package nonisolated struct WireHistoryEvent: Sendable {
   /// Clears the value of `process`. Subsequent reads from it will return its default value.
   package mutating func clearProcess() {self._process = nil}
 
-  /// User that acted; absent when the daemon did or the user is not known (TCP).
+  /// User that acted, or whose client is gone and for whom the daemon acted; absent when it is not known (TCP).
   package var uid: UInt32 {
     get {_uid ?? 0}
     set {_uid = newValue}
@@ -401,7 +401,7 @@ package nonisolated struct WireHistoryEvent: Sendable {
   /// Clears the value of `uid`. Subsequent reads from it will return its default value.
   package mutating func clearUid() {self._uid = nil}
 
-  /// Operating-system process that acted; absent as `uid`.
+  /// Operating-system process that acted; absent when the daemon acted or it is not known.
   package var pid: UInt32 {
     get {_pid ?? 0}
     set {_pid = newValue}
