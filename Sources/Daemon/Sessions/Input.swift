@@ -44,7 +44,7 @@ extension Server {
             consumeInput(session)
         }
         guard !session.isClosed else { return }
-        // White space belongs to the request behind it: `qemu.qmp` sends a descriptor with a blank ahead of the request.
+        // White space belongs to the request behind it: `qemu.qmp` sends a descriptor with a blank ahead of it.
         let isAhead = unsafe session.inbox.count > 0 && bytes.allSatisfy { Self.separators.contains($0) }
         if !isAhead { dropUnclaimedDescriptors(session) }
         updateInterest(session)
