@@ -74,19 +74,29 @@ extension Server {
             do throws(MachineError) { try machine.publishBinding(token) } catch { refusal = WireError(error) }
         }
         if let refusal {
-            machine.abandonBinding(token)
-            let unbind = historyEvent(
-                .unbind, of: description.ioasid, guestPASID: description.guestPASID, device: device, in: space,
-                cause: space.isDying ? .clientDied : .request, actor: actor)
-            history.recordFact(unbind) { _ in }
-            if description.isIOASIDOwned {
-                recordFree(of: description.ioasid, in: space, cause: unbind.cause, actor: actor) {}
-            }
-            finish(.failure(refusal))
+            undoBinding(token, device: device, in: space, actor: actor) { finish(.failure(refusal)) }
             return
         }
         announce(bind, sequence: sequence, device: device, owner: space.owner)
         finish(.success(description.ioasid))
+    }
+
+    /// Ends a binding that is in the history and was never published.
+    private func undoBinding(
+        _ token: BindingToken, device: Int, in space: ClientSpace, actor: Actor, completion: @escaping () -> Void
+    ) {
+        let description = machine.describe(token)
+        let cause = teardowns.first { $0.space === space }?.cause ?? .request
+        let unbind = historyEvent(
+            .unbind, of: description.ioasid, guestPASID: description.guestPASID, device: device, in: space,
+            cause: cause, actor: actor)
+        history.recordFact(unbind) { [self] _ in
+            // As in an unbind: no later bind of the IOASID can stand before this row, nor the end of its owner.
+            machine.abandonBinding(token)
+            if !description.isIOASIDOwned { completion() }
+        }
+        guard description.isIOASIDOwned else { return }
+        recordFree(of: description.ioasid, in: space, cause: cause, actor: actor, completion: completion)
     }
 
     /// Records that an IOASID was freed.
