@@ -15,6 +15,8 @@ public enum MachineError: Error, Hashable, Sendable {
     case ioasid(IOASIDError)
     /// The guest PASID is bound to another IOASID of the VM, or being bound or unbound.
     case guestPASIDInUse(GuestPASID)
+    /// The guest PASID is bound, with another page table or stage: it stands for one address space on every device.
+    case differentStage(GuestPASID)
     /// The guest PASID is bound to the device already.
     case alreadyBound
     /// Nothing is bound there.

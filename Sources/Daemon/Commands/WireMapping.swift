@@ -66,6 +66,11 @@ extension WireError {
             self.init(
                 .wrongState, "guest PASID \(guestPASID.rawValue) is bound to another IOASID; unbind it first",
                 path: "arguments.guestPasid")
+        case .differentStage(let guestPASID):
+            self.init(
+                .wrongState,
+                "guest PASID \(guestPASID.rawValue) is bound with another page table; its devices share one",
+                path: "arguments.firstLevel")
         case .alreadyBound:
             self.init(.wrongState, "it is bound to this device already", path: "arguments.device")
         case .notBound:

@@ -49,10 +49,6 @@ extension Machine {
     ) throws(MachineError) -> BindingStart {
         guard devices.contains(device) else { throw .unknownDevice(device) }
         let set = vms[vm].set
-        if let bound = ioasids.find(spid: guestPASID, in: set) {
-            guard wanted == nil || wanted == bound else { throw .guestPASIDInUse(guestPASID) }
-            return .extended(try extendBinding(of: bound, to: device))
-        }
         let translation: AddressSpaceTranslation
         switch stage {
         case .secondStageOnly:
@@ -61,6 +57,14 @@ extension Machine {
             guard firstLevel.rawValue % pageByteCount == 0 else { throw .misalignedTable }
             translation = vms[vm].table.nested(firstStage: firstLevel, levels: levels)
         }
+        if let bound = ioasids.find(spid: guestPASID, in: set) {
+            guard wanted == nil || wanted == bound else { throw .guestPASIDInUse(guestPASID) }
+            guard let index = bindingIndex(of: bound), bindings[index].translation == translation else {
+                throw .differentStage(guestPASID)
+            }
+            return .extended(try extendBinding(of: bound, to: device))
+        }
+        guard !ioasids.isTaken(spid: guestPASID, in: set) else { throw .bindingInProgress }
         let ioasid: HostPASID
         if let wanted {
             guard let description = ioasids.description(of: wanted) else { throw .ioasid(.noEntry) }
@@ -75,10 +79,7 @@ extension Machine {
             var events = IOASIDEventQueue()
             change = try ioasids.beginAttach(ioasid, spid: guestPASID, events: &events)
         } catch {
-            if wanted == nil { release(ioasid, in: set) }
-            // The SPID is free of a committed attachment, so another bind or unbind of it is under way.
-            if error == .invalidArgument { throw .bindingInProgress }
-            throw .ioasid(error)
+            preconditionFailure("an idle IOASID takes a guest PASID that is not taken: \(error)")
         }
         let token = insert(
             Binding(

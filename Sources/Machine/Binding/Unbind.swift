@@ -10,7 +10,10 @@ extension Machine {
     public mutating func beginUnbind(
         ofGuest guestPASID: GuestPASID, inVM vm: Int, device: Int?
     ) throws(MachineError) -> UnbindingStart {
-        guard let ioasid = ioasids.find(spid: guestPASID, in: vms[vm].set) else { throw .notBound }
+        let set = vms[vm].set
+        guard let ioasid = ioasids.find(spid: guestPASID, in: set) else {
+            throw ioasids.isTaken(spid: guestPASID, in: set) ? .bindingInProgress : .notBound
+        }
         return try beginUnbind(of: ioasid, device: device)
     }
 

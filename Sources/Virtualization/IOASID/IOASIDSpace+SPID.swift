@@ -102,6 +102,11 @@ extension IOASIDSpace {
         return id
     }
 
+    /// Whether `spid` is taken in `set`: attached, or on its way in or out.
+    public func isTaken(spid: GuestPASID, in set: IOASIDSetID) -> Bool {
+        slot(of: set).map { sets[$0].spids[spid] != nil } ?? false
+    }
+
     private func isCurrent(_ change: IOASIDBindingChange, _ binding: IOASIDEntry.Binding) -> Bool {
         let raw = change.id.rawValue
         return table.isAllocated(raw) && table[raw].binding == binding && table[raw].bindingSerial == change.serial

@@ -128,11 +128,14 @@ struct BindTests {
                     _ = try fixture.machine.prepareBinding(ofProcess: process.process, device: 0)
                 },
                 machineError { () throws(MachineError) in
+                    _ = try fixture.machine.beginUnbind(ofGuest: .guest(7), inVM: guest.vm, device: nil)
+                },
+                machineError { () throws(MachineError) in
                     _ = try fixture.machine.beginUnbind(ofProcess: process.process, device: nil)
                 },
             ]
         }
-        let refused = Array(repeating: MachineError.bindingInProgress, count: 3)
+        let refused = Array(repeating: MachineError.bindingInProgress, count: 4)
         guard case .prepared(let guestToken, _) = try fixture.prepare(.guest(7), of: guest),
             case .prepared(let token, _) = try fixture.machine.prepareBinding(ofProcess: process.process, device: 0)
         else {
@@ -151,6 +154,22 @@ struct BindTests {
         #expect(fixture.machine.boundCount == 0)
         try fixture.bind(.guest(7), of: guest)
         try fixture.bind(process)
+    }
+
+    @Test func `At its quota a VM is told that a guest PASID is on its way, not that the quota is used`() throws {
+        let fixture = try MachineFixture()
+        let guest = try fixture.makeGuest(quota: 1)
+        guard case .prepared(let token, _) = try fixture.prepare(.guest(7), of: guest) else {
+            Issue.record("a first binding is prepared")
+            return
+        }
+        #expect(
+            machineError { () throws(MachineError) in _ = try fixture.prepare(.guest(7), of: guest) }
+                == .bindingInProgress)
+        #expect(
+            machineError { () throws(MachineError) in _ = try fixture.prepare(.guest(8), of: guest) }
+                == .ioasid(.noSpace))
+        fixture.machine.abandonBinding(token)
     }
 
     @Test func `Abandoning a prepared binding leaves nothing behind`() throws {

@@ -159,6 +159,22 @@ struct UnbindTests {
                 == .alreadyBound)
     }
 
+    @Test func `A guest PASID has one address space on all devices`() throws {
+        let fixture = try MachineFixture(deviceCount: 2)
+        let (guest, ioasid) = try fixture.makeBoundGuest(.guest(7))
+        for stage in [
+            GuestStage.secondStageOnly, .nested(firstLevel: guest.guestTables, .five),
+            .nested(firstLevel: GuestPhysicalAddress(rawValue: 4096), .four),
+        ] {
+            #expect(
+                machineError { () throws(MachineError) in
+                    _ = try fixture.machine.prepareBinding(
+                        ofGuest: .guest(7), inVM: guest.vm, device: 1, ioasid: nil, stage: stage)
+                } == .differentStage(.guest(7)))
+        }
+        #expect(fixture.machine.describeBinding(of: ioasid)?.devices == 0b01)
+    }
+
     @Test func `Unbinding one of two devices drains that device, clears its entry and keeps the PASID`() throws {
         let fixture = try MachineFixture(deviceCount: 2)
         let (process, ioasid) = try fixture.makeBoundProcess()
