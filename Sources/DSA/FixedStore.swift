@@ -32,7 +32,7 @@ public struct FixedStore<Element: Sendable>: RandomAccessCollection, @unchecked 
             precondition(index >= 0 && index < count, "no element at this index")
             yield unsafe base[index]
         }
-        @inline(__always) nonmutating _modify {
+        @inline(__always) _modify {
             precondition(index >= 0 && index < count, "no element at this index")
             yield unsafe &base[index]
         }

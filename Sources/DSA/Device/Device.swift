@@ -17,14 +17,14 @@ public struct Device: ~Copyable {
     /// GENSTS bits 1:0 (DSA 3.0 §9.2.9).
     public internal(set) var state = DeviceState.disabled
     /// WQ n at index n, ``DeviceProfile/workQueueCount`` of them.
-    public let workQueues: FixedStore<WorkQueue>
+    public internal(set) var workQueues: FixedStore<WorkQueue>
     /// GRPCFG of group n at index n, ``DeviceProfile/groupCount`` of them.
     public internal(set) var groups: [GroupConfiguration]
     /// SWERROR (DSA 3.0 §9.2.15). Holds the first error until ``clearSoftwareError()``.
     public internal(set) var softwareError = SoftwareError()
 
-    let engines: FixedStore<Engine>
-    let arbiters: FixedStore<Arbiter>
+    var engines: FixedStore<Engine>
+    var arbiters: FixedStore<Arbiter>
     /// Bit n: WQ n has a descriptor.
     var workMask: UInt64 = 0
     /// Bit n: engine n is not idle.

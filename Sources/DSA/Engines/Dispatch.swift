@@ -149,9 +149,12 @@ extension Device {
     private mutating func continueTransfer(
         engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory, runsInline: Bool, budget: inout Budget
     ) {
+        let pasid = engines[index].pasid
+        let isPrivileged = engines[index].isPrivileged
+        let window = unsafe windows + index
         let outcome = unsafe engines[index].transfer.resolve(
-            into: &windows[index], iommu: &iommu, memory: memory, requester: requester, pasid: engines[index].pasid,
-            privileged: engines[index].isPrivileged)
+            into: &window.pointee, iommu: &iommu, memory: memory, requester: requester, pasid: pasid,
+            privileged: isPrivileged)
         switch outcome {
         case .ready(let byteCount):
             guard runsInline || byteCount <= Self.inlineWindowByteCountMax else {
@@ -160,7 +163,7 @@ extension Device {
                 return
             }
             budget.bytes -= byteCount
-            unsafe Transfer.run(&windows[index])
+            unsafe Transfer.run(&window.pointee)
             absorbWindow(engine: index, iommu: &iommu, memory: memory)
         case .finished, .fault, .notMemory:
             engines[index].isTransferring = false
@@ -170,7 +173,8 @@ extension Device {
     }
 
     private mutating func absorbWindow(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
-        guard unsafe engines[index].transfer.absorb(windows[index]) == .finished else { return }
+        let window = unsafe windows + index
+        guard unsafe engines[index].transfer.absorb(window.pointee) == .finished else { return }
         engines[index].isTransferring = false
         end(engine: index, with: engines[index].transfer.completionRecord(), iommu: &iommu, memory: memory)
     }
