@@ -99,21 +99,25 @@ let package = Package(
             name: "TestKit",
             dependencies: ["DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
             path: "Tests/TestKit", swiftSettings: strict),
-        .testTarget(name: "DSASpecTests", dependencies: ["DSASpec", "PCIe"], swiftSettings: strict),
-        .testTarget(name: "IOMMUTests", dependencies: ["IOMMU", "PCIe"], swiftSettings: strict),
+        .testTarget(name: "DSASpecTests", dependencies: ["TestKit", "DSASpec", "PCIe"], swiftSettings: strict),
+        .testTarget(name: "IOMMUTests", dependencies: ["TestKit", "IOMMU", "PCIe"], swiftSettings: strict),
         .testTarget(name: "DSATests", dependencies: ["DSA", "DSASpec", "PCIe", "IOMMU"], swiftSettings: strict),
         .testTarget(
-            name: "VirtualizationTests", dependencies: ["Virtualization", "PCIe", "IOMMU"], swiftSettings: strict),
+            name: "VirtualizationTests", dependencies: ["TestKit", "Virtualization", "PCIe", "IOMMU"],
+            swiftSettings: strict),
         .testTarget(
-            name: "MachineTests", dependencies: ["Machine", "DSA", "DSASpec", "IOMMU", "Virtualization", "PCIe"],
+            name: "MachineTests",
+            dependencies: ["TestKit", "Machine", "DSA", "DSASpec", "IOMMU", "Virtualization", "PCIe"],
             swiftSettings: strict),
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
-        .testTarget(name: "HistoryTests", dependencies: ["History", "CLossyVFS", grdb], swiftSettings: strict),
         .testTarget(
-            name: "ProtocolTests", dependencies: ["Protocol", "ProtocolMessages", protobuf], swiftSettings: strict),
+            name: "HistoryTests", dependencies: ["TestKit", "History", "CLossyVFS", grdb], swiftSettings: strict),
+        .testTarget(
+            name: "ProtocolTests", dependencies: ["TestKit", "Protocol", "ProtocolMessages", protobuf],
+            swiftSettings: strict),
         .testTarget(
             name: "SwqctlTests",
-            dependencies: ["swqctl", "DSASpec", "Protocol", "ProtocolMessages", protobuf, argumentParser],
+            dependencies: ["TestKit", "swqctl", "DSASpec", "Protocol", "ProtocolMessages", protobuf, argumentParser],
             swiftSettings: strict),
         .testTarget(
             name: "DaemonTests",

@@ -1,5 +1,6 @@
 import DSASpec
 import PCIe
+import TestKit
 import Testing
 
 @Suite("Check order")

@@ -1,5 +1,6 @@
 import CLossyVFS
 import History
+import TestKit
 import Testing
 
 @Suite("Durability")

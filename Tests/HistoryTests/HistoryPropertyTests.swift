@@ -1,4 +1,5 @@
 import History
+import TestKit
 import Testing
 
 @Suite("History against a reference model")

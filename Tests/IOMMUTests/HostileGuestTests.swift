@@ -1,5 +1,6 @@
 import IOMMU
 import PCIe
+import TestKit
 import Testing
 
 /// Guests that write anything into the memory their page tables lie in.

@@ -1,5 +1,6 @@
 import IOMMU
 import PCIe
+import TestKit
 import Testing
 
 /// One bound process: its RAM, its page tables, and what its linear addresses should reach.

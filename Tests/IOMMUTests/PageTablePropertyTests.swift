@@ -1,5 +1,6 @@
 import IOMMU
 import PCIe
+import TestKit
 import Testing
 
 /// What the reference model knows of one unit of the window: its target, and whether it may be written.

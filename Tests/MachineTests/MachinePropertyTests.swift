@@ -1,6 +1,7 @@
 import DSASpec
 import IOMMU
 import PCIe
+import TestKit
 import Testing
 import Virtualization
 

@@ -1,5 +1,6 @@
 import Foundation
 import ProtocolMessages
+import TestKit
 import Testing
 
 @testable import Protocol

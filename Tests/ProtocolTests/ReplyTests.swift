@@ -1,5 +1,6 @@
 import ProtocolMessages
 import SwiftProtobuf
+import TestKit
 import Testing
 
 @testable import Protocol

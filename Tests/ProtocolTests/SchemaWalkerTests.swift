@@ -1,4 +1,5 @@
 import ProtocolMessages
+import TestKit
 import Testing
 
 @testable import Protocol

@@ -1,22 +1,10 @@
 import ArgumentParser
 import DSASpec
 import Protocol
+import TestKit
 import Testing
 
 @testable import swqctl
-
-/// SplitMix64: the same seed gives the same test.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 @Suite struct `Explained descriptor` {
     /// A Memory Move of 64 bytes with a completion record.
@@ -97,7 +85,7 @@ private struct SeededGenerator: RandomNumberGenerator {
 
     @Test(arguments: UInt64(0)..<16)
     func `Whatever the bytes are, text and JSON name every broken rule, and only those`(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         let opcodes: [Opcode] = [
             .noOp, .batch, .drain, .memoryMove, .fill, .compare, .comparePattern, .dualcast, .crcGeneration,
             .copyWithCRC, .cacheFlush,

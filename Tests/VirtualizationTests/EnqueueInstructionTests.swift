@@ -1,4 +1,5 @@
 import PCIe
+import TestKit
 import Testing
 import Virtualization
 

@@ -1,5 +1,6 @@
 import IOMMU
 import PCIe
+import TestKit
 import Testing
 import Virtualization
 

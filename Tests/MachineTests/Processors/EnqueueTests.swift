@@ -2,6 +2,7 @@ import DSA
 import DSASpec
 import IOMMU
 import PCIe
+import TestKit
 import Testing
 import Virtualization
 
