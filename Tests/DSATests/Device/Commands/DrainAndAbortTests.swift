@@ -93,6 +93,19 @@ struct DrainAndAbortTests {
         #expect(fixture.device.effects.isEmpty)
     }
 
+    @Test func `A drain does not wait for what came after its start`() throws {
+        let fixture = try DeviceFixture.sharedQueue()
+        fixture.holdEngines()
+        try fixture.enqueue(fixture.noOp(record: 0))
+        fixture.device.drain(.all, token: 1)
+        fixture.device.drain(.pasid(DeviceFixture.pasid), token: 2)
+        try fixture.enqueue(fixture.noOp(record: 1))
+        fixture.holdEngines(false)
+        fixture.stepOnce()
+        #expect(fixture.device.drainEnds == [1, 2])
+        #expect(fixture.status(1) == .none)
+    }
+
     @Test func `Drains end each once, when the last of theirs has ended, whatever their order`() throws {
         let fixture = try loaded()
         fixture.device.drain(.all, token: 1)
