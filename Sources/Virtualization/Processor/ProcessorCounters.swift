@@ -6,8 +6,8 @@ public struct ProcessorCounters: Hashable, Sendable, BitwiseCopyable {
     public var retried: UInt64 = 0
     /// MOVDIR64B stores that left the processor; nothing tells whether a queue took them.
     public var posted: UInt64 = 0
-    /// #GP(0) answered by loading IA32_PASID: at most 1 for a thread (virtualization §3.4) until its process is unbound,
-    /// and as many again after the next bind.
+    /// #GP(0) answered by loading IA32_PASID: at most 1 for a thread (virtualization §3.4) until its process is
+    /// unbound, and as many again after the next bind.
     public var generalProtectionFixups: UInt64 = 0
     /// VM exits with reason 72.
     public var enqcmdExits: UInt64 = 0
