@@ -45,6 +45,10 @@ extension Device {
             guard mask >> UInt64(workQueues.count) == 0 || workQueues.count == 64 else {
                 return .completed(.invalidWorkQueueIndex)
             }
+            let mayBeDisabled = profile.openPoints.resetOfDisabledWorkQueue == .success
+            guard mayBeDisabled || forAll(mask, { workQueues[$0].state == .enabled }) else {
+                return .completed(.workQueueNotEnabled)
+            }
             for index in workQueues.indices where workQueues[index].state == .enabled {
                 if mask >> UInt64(index) & 1 == 1 { workQueues[index].state = .disabling }
             }

@@ -23,6 +23,8 @@ public struct DeviceProfile: Sendable {
     public var isPASIDEnabled: Bool
     /// Its Privileged Mode Enable.
     public var isPrivilegedModeEnabled: Bool
+    /// What the device decides where the specification does not.
+    public var openPoints = OpenPoints()
 
     /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
     public static let dsa1 = DeviceProfile(

@@ -25,8 +25,8 @@ extension Device {
         settleWaiters()
     }
 
-    /// Abandons the selected descriptors that no engine has started on and, at the next step, those between two
-    /// windows; a window that runs completes first (dsa-device appendix B, 13).
+    /// Abandons the selected descriptors that no engine has started on. What has begun goes on as
+    /// ``OpenPoints/abortedTransfer`` says (dsa-device appendix B, 13).
     public mutating func abort(_ selection: DescriptorSelection) {
         for index in workQueues.indices where workQueues[index].occupancy > 0 {
             if case .workQueues(let mask) = selection, mask >> UInt64(index) & 1 == 0 { continue }

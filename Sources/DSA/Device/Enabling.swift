@@ -119,6 +119,8 @@ extension CheckContext {
         isBlockOnFaultEnabled = configuration.blockOnFaultEnable
         maximumTransferShift = configuration.maximumTransferShift
         maximumBatchShift = configuration.maximumBatchShift
+        openPoints = profile.openPoints
+        if profile.version >= 0x200 { openPoints.steeringTags = .reserved }
         // No interrupt table exists on this function yet, so no handle is in range and every RCI ends with 0x19.
         interruptHandleCount = 0
     }

@@ -70,7 +70,7 @@ extension Device {
             break
         }
         budget.actions -= 1
-        if engines[index].isAborted {
+        if engines[index].isAborted, !completesDespiteAbort(engine: index) {
             abandon(engine: index)
             return true
         }
@@ -82,6 +82,11 @@ extension Device {
                 engine: index, iommu: &iommu, memory: memory, runsInline: runsInline, budget: &budget)
         }
         return true
+    }
+
+    /// Whether what engine `index` has begun is not abandoned by an abort.
+    private func completesDespiteAbort(engine index: Int) -> Bool {
+        engines[index].isTransferring && profile.openPoints.abortedTransfer == .completed
     }
 
     /// Moves a descriptor from the WQ that the group's arbiter chooses to the engine.
@@ -140,7 +145,7 @@ extension Device {
             engines[index].batch = Batch()
             engines[index].batch.count = engines[index].current.descriptorCount
         default:
-            engines[index].transfer = Transfer(engines[index].current)
+            engines[index].transfer = Transfer(engines[index].current, openPoints: profile.openPoints)
             engines[index].isTransferring = true
         }
     }

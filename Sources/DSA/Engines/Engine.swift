@@ -37,7 +37,7 @@ struct Engine: Sendable {
     var isTransferring = false
     var batch = Batch()
     var isBatch = false
-    /// An abort concerns the item: it ends without a record at the next step.
+    /// An abort concerns the item: at the next step it ends without a record, unless a transfer completes first.
     var isAborted = false
 
     /// Descriptors taken from WQs; members of batches do not count.

@@ -39,7 +39,8 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
         }
     }
 
-    /// Whether buffer `operand` is written. Cache Flush counts as a read (dsa-device §4.1).
+    /// Whether buffer `operand` is written. For its faults a Cache Flush may count otherwise
+    /// (``OpenPoints/cacheFlushAccess``).
     @inline(__always)
     func writes(_ operand: Int) -> Bool {
         switch self {

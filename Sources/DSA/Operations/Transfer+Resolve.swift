@@ -49,7 +49,7 @@ extension Transfer {
         window.removeSegments()
         var byteCount = min(UInt64(remaining), TransferWindow.byteCountMax)
         for operand in 0..<kind.operandCount {
-            request.isWrite = kind.writes(operand)
+            request.isWrite = writes(operand)
             request.address = LinearAddress(rawValue: addresses[operand])
             let covered =
                 isBackward

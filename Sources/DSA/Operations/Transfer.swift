@@ -32,6 +32,7 @@ public struct Transfer: Sendable, BitwiseCopyable {
     let pattern: UInt64
     let crcSeedAddress: LinearAddress
     let addresses: InlineArray<3, UInt64>
+    let openPoints: OpenPoints
 
     /// ``CompletionStatus/none`` until the transfer has ended.
     var status: CompletionStatus
@@ -46,7 +47,8 @@ public struct Transfer: Sendable, BitwiseCopyable {
     }
 
     /// - Precondition: ``carriesOut(_:)`` says so of the opcode, and ``DescriptorChecks`` found nothing.
-    public init(_ descriptor: Descriptor) {
+    /// - Parameter openPoints: What the device decides where the specification does not.
+    public init(_ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints()) {
         guard let kind = OperationKind(descriptor.opcode) else {
             preconditionFailure("Batch, Drain and refused operations have no transfer")
         }
@@ -57,7 +59,8 @@ public struct Transfer: Sendable, BitwiseCopyable {
         size = kind == .noOp ? 0 : descriptor.transferSize
         isBackward = kind == .memoryMove && destination > source && destination - source < UInt64(size)
         checksResult = flags.contains(.checkResult)
-        expectedResult = descriptor.expectedResult & 1
+        expectedResult = descriptor.expectedResult & (openPoints.expectedResult == .lowBit ? 1 : 0xFF)
+        self.openPoints = openPoints
         awaitsSeed = kind.computesCRC && flags.contains(.readCRCSeed)
         crc = kind.computesCRC && !flags.contains(.readCRCSeed) ? descriptor.crcSeed : 0
         crcFlags =
@@ -75,6 +78,12 @@ public struct Transfer: Sendable, BitwiseCopyable {
         foundDifference = false
         faultWasWrite = false
         faultAddress = LinearAddress(rawValue: 0)
+    }
+
+    /// Whether buffer `operand` is accessed as one that is written.
+    @inline(__always)
+    func writes(_ operand: Int) -> Bool {
+        kind == .cacheFlush ? openPoints.cacheFlushAccess == .write : kind.writes(operand)
     }
 
     /// Bytes of each buffer that are still to be done.
@@ -138,7 +147,10 @@ extension Transfer {
             if kind.computesCRC { record.crcValue = crc }
         default:
             // 0x20 to 0x22: whatever else the record could say is undefined.
-            break
+            if openPoints.errorBytesCompleted == .progress {
+                record.bytesCompleted = done
+                record.result = isBackward ? 1 : 0
+            }
         }
         return record
     }

@@ -33,6 +33,8 @@ public struct CheckContext: Hashable, Sendable, BitwiseCopyable {
     public var maximumBatchShift: UInt8
     /// Entries of the interrupt table that the portal selects.
     public var interruptHandleCount: UInt16
+    /// What the device decides where the specification does not.
+    public var openPoints = OpenPoints()
 
     /// A user's descriptor, submitted directly to a shared WQ with PASID Enable, BOF Enable 0 and the largest sizes
     /// that `generalCapabilities` admits, on a device that has left GENCFG at power-on and has 9 MSI-X vectors.

@@ -3,12 +3,13 @@ import PCIe
 /// The checks that precede execution (DSA 3.0 §5.4). One pass over ``CheckRule`` serves the device, which wants the
 /// first failure, and `swqctl explain`, which wants all.
 public enum DescriptorChecks {
-    /// The first rule that `descriptor` breaks, or `nil` when it may be executed. Allocates nothing.
+    /// The first rule that `descriptor` breaks in the device's order, or `nil` when it may be executed. Allocates
+    /// nothing.
     public static func firstFailure(of descriptor: Descriptor, in context: CheckContext) -> CheckFailure? {
         var first: CheckFailure?
         visit(descriptor, context) { failure in
             first = failure
-            return .stop
+            return context.openPoints.checkOrder == .listed || failure.bypassesRecord ? .stop : .proceed
         }
         return first
     }
@@ -96,6 +97,10 @@ extension DescriptorChecks {
         static var destinationReadback: UInt32 { 1 << 14 }
         /// Never defined before DSA 3.0, or removed with DSA 2.0.
         static var undefined: UInt32 { 1 << 5 | 1 << 6 | 1 << 15 }
+        /// DSA 1: of the completion record and of the destination.
+        static var steeringTags: UInt32 { 1 << 5 | 1 << 15 }
+        /// DSA 1: of a Dualcast's second destination.
+        static var secondSteeringTag: UInt32 { 1 << 16 }
     }
 
     /// The invalid flags of one descriptor, by the rule they break. A flag counts for the first rule only.
@@ -115,8 +120,11 @@ extension DescriptorChecks {
         init(_ descriptor: Descriptor, _ rule: OperationRule, _ context: CheckContext) {
             let flags = descriptor.flags.rawValue
             let capabilities = context.generalCapabilities
-            let defined = rule.allowedFlags | rule.capabilityFlags
-            undefined = flags & Flag.undefined
+            let steeringTags =
+                context.openPoints.steeringTags == .reserved
+                ? 0 : Flag.steeringTags | (descriptor.opcode == .dualcast ? Flag.secondSteeringTag : 0)
+            let defined = rule.allowedFlags | rule.capabilityFlags | steeringTags
+            undefined = flags & Flag.undefined & ~steeringTags
             fence = context.isBatchMember ? 0 : flags & Flag.fence
             ofAnotherOperation = flags & ~(defined | Flag.undefined | Flag.fence)
             let missingCapabilities =
@@ -130,7 +138,9 @@ extension DescriptorChecks {
             let isUserMode = context.isPASIDEnabled && !context.isPrivileged(descriptor)
             userModeInterrupt = isUserMode && !context.areUserInterruptsEnabled ? flags & Flag.interrupt : 0
             unusedSelectors = flags & defined & rule.unusedSelectors
-            missing = rule.requiredFlags & ~flags
+            let isMissing = rule.requiredFlags & ~flags
+            missing =
+                isMissing != 0 && context.openPoints.missingFlags == .allRequired ? rule.requiredFlags : isMissing
             let reports = Flag.recordRequest | Flag.interrupt
             missingDrainReport = descriptor.opcode == .drain && flags & reports == 0 ? reports : 0
         }

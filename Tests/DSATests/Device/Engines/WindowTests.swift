@@ -10,8 +10,8 @@ private let sourcePage = 16
 private let targetPage = 200
 
 /// A device with memory for long moves, filled with a pattern at the source.
-private func device(engineCount: Int = 1) throws -> DeviceFixture {
-    let fixture = try DeviceFixture.sharedQueue(engineCount: engineCount, pageCount: 400)
+private func device(engineCount: Int = 1, openPoints: OpenPoints = OpenPoints()) throws -> DeviceFixture {
+    let fixture = try DeviceFixture.sharedQueue(engineCount: engineCount, pageCount: 400, openPoints: openPoints)
     var generator = OperationsGenerator(seed: 1)
     fixture.write(generator.bytes(longByteCount), at: fixture.page(sourcePage))
     return fixture
@@ -106,8 +106,45 @@ struct WindowTests {
         #expect(fixture.record(0).bytesCompleted == 3)
     }
 
-    @Test func `An abort lets the window that is out complete, and abandons the rest`() async throws {
+    @Test func `An abort lets what has begun complete, and abandons the rest`() async throws {
         let fixture = try device()
+        try fixture.enqueue(fixture.long(record: 0))
+        fixture.stepWithThreads()
+        try fixture.enqueue(fixture.noOp(record: 1))
+        #expect(fixture.device.execute(.abortAll) == .active)
+        for _ in 0..<3 {
+            #expect(fixture.device.commandEnds.isEmpty)
+            fixture.finishWindow(engine: try await fixture.runReadyWindow())
+            fixture.stepWithThreads()
+        }
+        #expect(fixture.device.commandEnds == [.none])
+        #expect((0...1).map { fixture.status($0) } == [.success, .none])
+        #expect(fixture.isCopied(0..<longByteCount))
+        #expect(fixture.device.workQueues[0].counts.abandoned == 1)
+        #expect(fixture.device.workQueues[0].counts.completed == 1)
+    }
+
+    @Test func `An abort lets a batch's member that has begun complete, and abandons the others and the batch`()
+        async throws
+    {
+        let fixture = try device()
+        fixture.writeList(
+            [fixture.noOp(record: 1), fixture.long(record: 2, size: windowByteCount), fixture.noOp(record: 3)],
+            at: fixture.page(190))
+        try fixture.enqueue(fixture.batch(list: fixture.page(190), count: 3, record: 0))
+        fixture.stepWithThreads()
+        #expect(fixture.device.execute(.abortAll) == .active)
+        fixture.finishWindow(engine: try await fixture.runReadyWindow())
+        fixture.stepWithThreads()
+        #expect(fixture.device.commandEnds == [.none])
+        #expect((0...3).map { fixture.status($0) } == [.none, .success, .success, .none])
+        #expect(fixture.device.workQueues[0].counts.abandoned == 1)
+    }
+
+    @Test func `By configuration an abort lets the window that is out complete, and abandons the rest`() async throws {
+        var openPoints = OpenPoints()
+        openPoints.abortedTransfer = .abandoned
+        let fixture = try device(openPoints: openPoints)
         try fixture.enqueue(fixture.long(record: 0))
         fixture.stepWithThreads()
         let engine = try await fixture.runReadyWindow()

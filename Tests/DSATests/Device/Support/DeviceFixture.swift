@@ -73,10 +73,12 @@ extension DeviceFixture {
 
     /// A device with one enabled SWQ.
     static func sharedQueue(
-        size: UInt16 = 16, threshold: UInt16 = 16, engineCount: Int = 1, pageCount: Int = 64
+        size: UInt16 = 16, threshold: UInt16 = 16, engineCount: Int = 1, pageCount: Int = 64,
+        openPoints: OpenPoints = OpenPoints()
     ) throws -> DeviceFixture {
         var profile = DeviceProfile.dsa1
         profile.engineCount = engineCount
+        profile.openPoints = openPoints
         let fixture = try DeviceFixture(profile: profile, pageCount: pageCount)
         try fixture.enable([.shared(size: size, threshold: threshold)])
         return fixture
