@@ -4,7 +4,7 @@ public import PCIe
 
 /// What stands before the next window of a transfer.
 public enum ResolveOutcome: Equatable, Sendable, BitwiseCopyable {
-    /// The window is filled, with this many bytes of each buffer, and may run.
+    /// The window is filled, with this many bytes of the first buffer, and may run.
     case ready(byteCount: Int)
     /// Nothing is left to do.
     case finished
@@ -18,8 +18,9 @@ public enum ResolveOutcome: Equatable, Sendable, BitwiseCopyable {
 extension Transfer {
     /// Fills `window` with the next part of the transfer.
     ///
-    /// A window ends before the first page that cannot be accessed. The fault is reported, and ends the transfer, when
-    /// no byte is left before it; of several buffers the first in the order of the descriptor counts.
+    /// A window ends before the first page that cannot be accessed, after the last whole block. The fault is reported,
+    /// and ends the transfer, when no whole block is left before it; of several buffers the first in the order of the
+    /// descriptor counts.
     ///
     /// - Parameters:
     ///   - pasid: The PASID of the descriptor or its WQ; `nil` for a WQ without PASID.
@@ -29,37 +30,37 @@ extension Transfer {
         pasid: HostPASID?, privileged: Bool
     ) -> ResolveOutcome {
         if status != .none { return .finished }
-        guard remaining > 0 else {
+        guard blocksLeft > 0 else {
             finish()
             return .finished
         }
         var request = TranslationRequest(
-            requester: requester, pasid: pasid, address: crcSeedAddress, isWrite: false, isPrivileged: privileged)
-        if awaitsSeed, let obstacle = readSeed(request, &iommu, memory) {
+            requester: requester, pasid: pasid, address: LinearAddress(rawValue: addresses[2]), isWrite: false,
+            isPrivileged: privileged)
+        if crc.awaitsSeed, let obstacle = readSeed(request, &iommu, memory) {
             return end(obstacle)
         }
 
-        window.kind = kind
-        window.isBackward = isBackward
-        window.crc = crc
-        window.crcFlags = UInt32(crcFlags)
-        window.pattern = pattern
-        window.phase = UInt64(done)
-        window.firstDifference = nil
-        window.removeSegments()
-        var byteCount = min(UInt64(remaining), TransferWindow.byteCountMax)
+        window.begin(self)
+        var blocks = strides.blocksInWindow(of: UInt64(blocksLeft))
         for operand in 0..<kind.operandCount {
             request.isWrite = writes(operand)
             request.address = LinearAddress(rawValue: addresses[operand])
+            let wanted = blocks * strides[operand]
             let covered =
                 isBackward
-                ? coverBackward(operand, byteCount, request, &window, &iommu, memory)
-                : coverForward(operand, byteCount, request, &window, &iommu, memory)
-            if covered.byteCount == 0, let obstacle = covered.obstacle { return end(obstacle) }
-            byteCount = covered.byteCount
+                ? coverBackward(operand, wanted, request, &window, &iommu, memory)
+                : coverForward(operand, wanted, request, &window, &iommu, memory)
+            if let obstacle = covered.obstacle {
+                blocks = strides.wholeBlocks(in: covered.byteCount, of: operand)
+                if blocks == 0 { return end(obstacle) }
+            }
         }
-        window.byteCount = Int(truncatingIfNeeded: byteCount)
-        return .ready(byteCount: window.byteCount)
+        for operand in 0..<kind.operandCount {
+            window.byteCounts[operand] = Int(truncatingIfNeeded: blocks * strides[operand])
+        }
+        window.blockCount = Int(truncatingIfNeeded: blocks)
+        return .ready(byteCount: window.byteCounts[0])
     }
 
     /// Why a byte cannot be accessed.
@@ -96,22 +97,23 @@ extension Transfer {
             return .fault(request.address, isWrite: false, fault)
         case .translated(let address, _):
             guard let seed = memory.load32(address) else { return .notMemory(isWrite: false) }
-            crc = seed
-            awaitsSeed = false
+            crc.value = seed
+            crc.awaitsSeed = false
             return nil
         }
     }
 
-    /// Adds the next `byteCount` bytes of `operand`, which begins at `start.address`, in ascending order.
+    /// Adds the next `byteCount` bytes of `operand`, whose buffer begins at `start.address`, in ascending order.
     @inline(__always)
     private func coverForward(
         _ operand: Int, _ byteCount: UInt64, _ start: TranslationRequest, _ window: inout TransferWindow,
         _ iommu: inout IOMMU, _ memory: PhysicalMemory
     ) -> Coverage {
+        let offset = UInt64(blocksDone) * strides[operand]
         var request = start
         var covered: UInt64 = 0
         while covered < byteCount {
-            switch Self.translate(&request, start.address, UInt64(done) + covered, &iommu) {
+            switch Self.translate(&request, start.address, offset + covered, &iommu) {
             case .fault(let fault):
                 return Coverage(
                     byteCount: covered, obstacle: .fault(request.address, isWrite: request.isWrite, fault))
@@ -141,7 +143,7 @@ extension Transfer {
         var request = start
         var covered: UInt64 = 0
         while covered < byteCount {
-            switch Self.translate(&request, start.address, UInt64(remaining) - covered - 1, &iommu) {
+            switch Self.translate(&request, start.address, UInt64(blocksLeft) - covered - 1, &iommu) {
             case .fault(let fault):
                 return Coverage(
                     byteCount: covered, obstacle: .fault(request.address, isWrite: request.isWrite, fault))

@@ -6,15 +6,14 @@ extension Transfer {
     ///
     /// - Precondition: `resolve` returned `.ready` for `window`, and its pages are still mapped.
     public static func run(_ window: inout TransferWindow) {
+        window.blocksDone = window.blockCount
         switch window.kind {
         case .noOp, .cacheFlush:
             // There is no cache to flush: translating was all.
             break
         case .memoryMove:
             if window.isBackward {
-                unsafe runBackward(window) { source, destination, count in
-                    unsafe ck_move(destination, source, count)
-                }
+                runBackward(window)
             } else {
                 unsafe runPairs(window) { source, destination, count, _ in
                     unsafe ck_move(destination, source, count)
@@ -28,38 +27,36 @@ extension Transfer {
                 return true
             }
         case .compare:
-            var firstDifference: Int?
+            var equalCount = 0
             unsafe runPairs(window) { left, right, count, offset in
                 let equal = unsafe ck_first_difference(left, right, count)
-                if equal < count { firstDifference = offset + equal }
+                equalCount = offset + equal
                 return equal == count
             }
-            window.firstDifference = firstDifference
+            window.endComparison(equalCount)
         case .comparePattern:
             let (pattern, phase) = (window.pattern, window.phase)
-            var firstDifference: Int?
+            var equalCount = 0
             unsafe runPieces(window) { source, count, offset in
                 let start = phase &+ UInt64(truncatingIfNeeded: offset)
                 let equal = unsafe ck_first_pattern_difference(source, count, pattern, start)
-                if equal < count { firstDifference = offset + equal }
+                equalCount = offset + equal
                 return equal == count
             }
-            window.firstDifference = firstDifference
+            window.endComparison(equalCount)
         case .dualcast:
             runDualcast(window)
         case .crcGeneration:
-            let flags = window.crcFlags
             var crc = window.crc
             unsafe runPieces(window) { source, count, _ in
-                crc = unsafe ck_crc32c(crc, source, count, flags)
+                crc.value = unsafe ck_crc32c(crc.value, source, count, crc.flags)
                 return true
             }
             window.crc = crc
         case .copyWithCRC:
-            let flags = window.crcFlags
             var crc = window.crc
             unsafe runPairs(window) { source, destination, count, _ in
-                crc = unsafe ck_copy_crc32c(crc, destination, source, count, flags)
+                crc.value = unsafe ck_copy_crc32c(crc.value, destination, source, count, crc.flags)
                 return true
             }
             window.crc = crc
@@ -73,10 +70,9 @@ extension Transfer {
     ) {
         var cursor = unsafe window.cursor(0)
         var offset = 0
-        while offset < window.byteCount {
-            let count = unsafe min(cursor.byteCount, window.byteCount - offset)
-            let bytes = unsafe cursor.take(count, more: offset + count < window.byteCount)
-            guard unsafe body(bytes, count, offset) else { return }
+        while unsafe cursor.remaining > 0 {
+            let count = unsafe cursor.byteCount
+            guard unsafe body(cursor.take(count), count, offset) else { return }
             offset += count
         }
     }
@@ -90,30 +86,22 @@ extension Transfer {
         var first = unsafe window.cursor(0)
         var second = unsafe window.cursor(1)
         var offset = 0
-        while offset < window.byteCount {
-            let count = unsafe min(first.byteCount, second.byteCount, window.byteCount - offset)
-            let more = offset + count < window.byteCount
-            let (left, right) = unsafe (first.take(count, more: more), second.take(count, more: more))
-            guard unsafe body(left, right, count, offset) else { return }
+        while unsafe first.remaining > 0 {
+            let count = unsafe min(first.byteCount, second.byteCount)
+            guard unsafe body(first.take(count), second.take(count), count, offset) else { return }
             offset += count
         }
     }
 
-    /// Calls `body` with each piece of source and destination from the end down.
-    @inline(__always)
-    private static func runBackward(
-        _ window: borrowing TransferWindow, _ body: (UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int) -> Void
-    ) {
-        var source = unsafe window.cursor(0)
-        var destination = unsafe window.cursor(1)
-        var left = window.byteCount
+    /// Moves each piece of source and destination from the end down.
+    private static func runBackward(_ window: borrowing TransferWindow) {
+        var source = unsafe window.descendingCursor(0)
+        var destination = unsafe window.descendingCursor(1)
+        var left = window.byteCounts[0]
         while left > 0 {
-            let count = unsafe min(source.byteCount, destination.byteCount, left)
+            let count = unsafe min(source.byteCount, destination.byteCount)
+            unsafe ck_move(destination.take(count), source.take(count), count)
             left -= count
-            let (from, to) = unsafe (
-                source.takeLast(count, more: left > 0), destination.takeLast(count, more: left > 0)
-            )
-            unsafe body(from, to, count)
         }
     }
 
@@ -121,12 +109,18 @@ extension Transfer {
         var source = unsafe window.cursor(0)
         var first = unsafe window.cursor(1)
         var second = unsafe window.cursor(2)
-        var left = window.byteCount
-        while left > 0 {
-            let count = unsafe min(source.byteCount, first.byteCount, second.byteCount, left)
-            left -= count
-            let from = unsafe source.take(count, more: left > 0)
-            unsafe ck_dualcast(first.take(count, more: left > 0), second.take(count, more: left > 0), from, count)
+        while unsafe source.remaining > 0 {
+            let count = unsafe min(source.byteCount, first.byteCount, second.byteCount)
+            unsafe ck_dualcast(first.take(count), second.take(count), source.take(count), count)
         }
+    }
+}
+
+extension TransferWindow {
+    /// Ends a comparison of which `equalCount` bytes are equal.
+    fileprivate mutating func endComparison(_ equalCount: Int) {
+        guard equalCount < blockCount else { return }
+        blocksDone = equalCount
+        ending = .difference
     }
 }

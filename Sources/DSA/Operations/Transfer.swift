@@ -17,20 +17,17 @@ public struct Transfer: Sendable, BitwiseCopyable {
     let kind: OperationKind
     /// Memory Move whose destination begins inside its source: it runs from the end.
     let isBackward: Bool
-    /// `CK_CRC_` flags.
-    let crcFlags: UInt8
     let checksResult: Bool
     let expectedResult: UInt8
-    /// The seed is still in memory, at ``crcSeedAddress``.
-    var awaitsSeed: Bool
-    let size: UInt32
-    /// Bytes of each buffer that are done, from the start or, backward, from the end.
-    var done: UInt32
-    /// CRC Value so far; every CRC of a first part is the seed of the rest (dsa-device §4.4).
-    var crc: UInt32
+    let strides: BlockStrides
+    /// How many blocks there are to do.
+    let blockCount: UInt32
+    /// Blocks that are done, from the start or, backward, from the end.
+    var blocksDone: UInt32
+    var crc: CRCProgress
     /// Of Fill and Compare Pattern.
     let pattern: UInt64
-    let crcSeedAddress: LinearAddress
+    /// Where the buffers begin, in the order of the descriptor.
     let addresses: InlineArray<3, UInt64>
     let openPoints: OpenPoints
 
@@ -52,28 +49,27 @@ public struct Transfer: Sendable, BitwiseCopyable {
         guard let kind = OperationKind(descriptor.opcode) else {
             preconditionFailure("Batch, Drain and refused operations have no transfer")
         }
-        let flags = descriptor.flags
         let source = descriptor.sourceAddress.rawValue
         let destination = descriptor.destinationAddress.rawValue
+        let size = kind == .noOp ? 0 : descriptor.transferSize
         self.kind = kind
-        size = kind == .noOp ? 0 : descriptor.transferSize
         isBackward = kind == .memoryMove && destination > source && destination - source < UInt64(size)
-        checksResult = flags.contains(.checkResult)
+        checksResult = descriptor.flags.contains(.checkResult)
         expectedResult = descriptor.expectedResult & (openPoints.expectedResult == .lowBit ? 1 : 0xFF)
         self.openPoints = openPoints
-        awaitsSeed = kind.computesCRC && flags.contains(.readCRCSeed)
-        crc = kind.computesCRC && !flags.contains(.readCRCSeed) ? descriptor.crcSeed : 0
-        crcFlags =
-            (flags.contains(.bypassCRCInversion) ? 1 : 0) | (flags.contains(.bypassDataReflection) ? 2 : 0)
-        crcSeedAddress = descriptor.crcSeedAddress
+        strides = .bytes
+        blockCount = size
+        crc = kind.computesCRC ? CRCProgress(descriptor) : CRCProgress()
         pattern = kind == .fill ? descriptor.fillPattern : descriptor.comparePattern
         switch kind {
         case .fill, .cacheFlush:
             addresses = [destination, 0, 0]
-        case .noOp, .memoryMove, .compare, .comparePattern, .dualcast, .crcGeneration, .copyWithCRC:
+        case .crcGeneration, .copyWithCRC:
+            addresses = [source, destination, descriptor.crcSeedAddress.rawValue]
+        case .noOp, .memoryMove, .compare, .comparePattern, .dualcast:
             addresses = [source, destination, descriptor.destination2Address.rawValue]
         }
-        done = 0
+        blocksDone = 0
         status = .none
         foundDifference = false
         faultWasWrite = false
@@ -86,8 +82,11 @@ public struct Transfer: Sendable, BitwiseCopyable {
         kind == .cacheFlush ? openPoints.cacheFlushAccess == .write : kind.writes(operand)
     }
 
-    /// Bytes of each buffer that are still to be done.
-    @inline(__always) var remaining: UInt32 { size - done }
+    /// Blocks that are still to be done.
+    @inline(__always) var blocksLeft: UInt32 { blockCount - blocksDone }
+
+    /// What the record says is done (dsa-device §2.4).
+    @inline(__always) var bytesCompleted: UInt32 { blocksDone * strides.first }
 }
 
 // MARK: After a window
@@ -104,12 +103,12 @@ extension Transfer {
     /// - Precondition: This transfer resolved `window`, and it ran.
     public mutating func absorb(_ window: borrowing TransferWindow) -> TransferProgress {
         crc = window.crc
-        if let firstDifference = window.firstDifference {
-            done += UInt32(truncatingIfNeeded: firstDifference)
+        blocksDone += UInt32(truncatingIfNeeded: window.blocksDone)
+        switch window.ending {
+        case .complete:
+            guard blocksDone == blockCount else { return .continues }
+        case .difference:
             foundDifference = true
-        } else {
-            done += UInt32(truncatingIfNeeded: window.byteCount)
-            guard done == size else { return .continues }
         }
         finish()
         return .finished
@@ -136,19 +135,19 @@ extension Transfer {
         case .success, .successFalsePredicate:
             if foundDifference {
                 record.result = 1
-                record.bytesCompleted = done
+                record.bytesCompleted = bytesCompleted
             }
-            if kind.computesCRC { record.crcValue = crc }
+            if kind.computesCRC { record.crcValue = crc.value }
         case .pageFault:
             record.faultAddress = faultAddress
             record.faultWasWrite = faultWasWrite
-            record.bytesCompleted = done
+            record.bytesCompleted = bytesCompleted
             record.result = isBackward ? 1 : 0
-            if kind.computesCRC { record.crcValue = crc }
+            if kind.computesCRC { record.crcValue = crc.value }
         default:
             // 0x20 to 0x22: whatever else the record could say is undefined.
             if openPoints.errorBytesCompleted == .progress {
-                record.bytesCompleted = done
+                record.bytesCompleted = bytesCompleted
                 record.result = isBackward ? 1 : 0
             }
         }

@@ -5,7 +5,7 @@
 /// an engine.
 @safe
 public struct TransferWindow: ~Copyable, @unchecked Sendable {
-    /// A window covers at most this many bytes of each buffer, which bounds how long it runs: 64 pages.
+    /// A window has at most this many bytes of each buffer, which bounds how long it runs: 64 pages.
     public static let byteCountMax: UInt64 = 64 * 4096
 
     private static let operandCountMax = 3
@@ -19,6 +19,14 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
         var byteCount: Int
     }
 
+    /// How the run of a window ended.
+    enum Ending: Sendable, BitwiseCopyable {
+        /// All of its blocks are done.
+        case complete
+        /// Compare: the block after those that are done differs.
+        case difference
+    }
+
     // The pointer is owned by this value, which cannot be copied: whoever holds the window is alone with it. That is
     // what makes it safe to send.
     private let segments: UnsafeMutablePointer<Segment>
@@ -27,21 +35,25 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
     var kind = OperationKind.noOp
     /// Segments are in descending order and run from their ends.
     var isBackward = false
-    /// `CK_CRC_` flags.
-    var crcFlags: UInt32 = 0
-    /// Continues from the seed, or from the window before.
-    var crc: UInt32 = 0
+    var crc = CRCProgress()
     var pattern: UInt64 = 0
     /// Where in the pattern the window begins.
     var phase: UInt64 = 0
-    /// The bytes of each buffer that run now.
-    var byteCount = 0
-    /// Compare: the offset of the first difference in the window, `nil` when there is none.
-    var firstDifference: Int?
+    /// The bytes that the window has of each buffer.
+    var byteCounts = InlineArray<3, Int>(repeating: 0)
+    /// The blocks that are to run now.
+    var blockCount = 0
+
+    /// The blocks that ran.
+    var blocksDone = 0
+    var ending = Ending.complete
 
     /// An empty window with room for ``byteCountMax`` bytes of every buffer.
     public init() {
-        unsafe segments = .allocate(capacity: Self.operandCountMax * Self.segmentCountMax)
+        let capacity = Self.operandCountMax * Self.segmentCountMax
+        unsafe segments = .allocate(capacity: capacity)
+        let nothing = unsafe Segment(start: UnsafeMutableRawPointer(segments), byteCount: 0)
+        unsafe segments.initialize(repeating: nothing, count: capacity)
     }
 
     deinit {
@@ -50,9 +62,17 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
 }
 
 extension TransferWindow {
+    /// Forgets all segments and takes over what `transfer` has come to.
     @inline(__always)
-    mutating func removeSegments() {
+    mutating func begin(_ transfer: Transfer) {
         segmentCounts = InlineArray(repeating: 0)
+        kind = transfer.kind
+        isBackward = transfer.isBackward
+        crc = transfer.crc
+        pattern = transfer.pattern
+        phase = UInt64(transfer.blocksDone)
+        blocksDone = 0
+        ending = .complete
     }
 
     /// Adds `byteCount` bytes at `start`, which follow (or, backward, precede) what `operand` has so far.
@@ -74,57 +94,19 @@ extension TransferWindow {
             }
         }
         precondition(count < Self.segmentCountMax, "a window has at most 64 pages and one")
-        unsafe next.initialize(to: Segment(start: start, byteCount: byteCount))
+        unsafe next.pointee = Segment(start: start, byteCount: byteCount)
         segmentCounts[operand] = count + 1
     }
 
-    /// A cursor at the first byte, or, backward, at the end, of `operand`.
+    /// A cursor at the first byte of `operand`.
     @inline(__always)
     func cursor(_ operand: Int) -> SegmentCursor {
-        unsafe SegmentCursor(segments + operand * Self.segmentCountMax)
-    }
-}
-
-/// Walks one buffer's segments piece by piece.
-///
-/// It never looks past the segments as long as no more than the window's byte count is taken.
-@unsafe
-struct SegmentCursor {
-    private var segment: UnsafeMutablePointer<TransferWindow.Segment>
-    private var start: UnsafeMutableRawPointer
-    private(set) var byteCount: Int
-
-    @inline(__always)
-    init(_ first: UnsafeMutablePointer<TransferWindow.Segment>) {
-        unsafe segment = first
-        unsafe start = unsafe first.pointee.start
-        unsafe byteCount = unsafe first.pointee.byteCount
+        unsafe SegmentCursor(segments + operand * Self.segmentCountMax, byteCount: byteCounts[operand])
     }
 
-    /// Takes the next `count` bytes of the current segment; `more` says whether any byte follows.
+    /// A cursor at the end of `operand` in a backward window.
     @inline(__always)
-    mutating func take(_ count: Int, more: Bool) -> UnsafeMutableRawPointer {
-        let taken = unsafe start
-        unsafe start += count
-        unsafe byteCount -= count
-        unsafe refill(more)
-        return unsafe taken
-    }
-
-    /// Takes the last `count` bytes of the current segment, likewise.
-    @inline(__always)
-    mutating func takeLast(_ count: Int, more: Bool) -> UnsafeMutableRawPointer {
-        unsafe byteCount -= count
-        let taken = unsafe start + byteCount
-        unsafe refill(more)
-        return unsafe taken
-    }
-
-    @inline(__always)
-    private mutating func refill(_ more: Bool) {
-        guard unsafe byteCount == 0, more else { return }
-        unsafe segment += 1
-        unsafe start = unsafe segment.pointee.start
-        unsafe byteCount = unsafe segment.pointee.byteCount
+    func descendingCursor(_ operand: Int) -> DescendingSegmentCursor {
+        unsafe DescendingSegmentCursor(segments + operand * Self.segmentCountMax, byteCount: byteCounts[operand])
     }
 }

@@ -336,7 +336,7 @@ struct TransferTests {
     }
 
     @Test func `A transfer is small enough for a table of descriptors in flight`() {
-        #expect(MemoryLayout<Transfer>.size <= 96)
+        #expect(MemoryLayout<Transfer>.size <= 160)
     }
 }
 
