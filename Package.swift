@@ -61,7 +61,8 @@ let package = Package(
             swiftSettings: strict),
         // Generated, so it keeps its generator's style.
         .target(name: "ProtocolMessages", dependencies: [protobuf], swiftSettings: [.swiftLanguageMode(.v6)]),
-        .target(name: "Protocol", dependencies: ["ProtocolMessages", protobuf], swiftSettings: strict),
+        .target(name: "CProtocol", cSettings: cOptimised),
+        .target(name: "Protocol", dependencies: ["CProtocol", "ProtocolMessages", protobuf], swiftSettings: strict),
         .target(
             name: "Daemon",
             dependencies: [
@@ -113,7 +114,7 @@ let package = Package(
         .testTarget(
             name: "HistoryTests", dependencies: ["TestKit", "History", "CLossyVFS", grdb], swiftSettings: strict),
         .testTarget(
-            name: "ProtocolTests", dependencies: ["TestKit", "Protocol", "ProtocolMessages", protobuf],
+            name: "ProtocolTests", dependencies: ["TestKit", "CProtocol", "Protocol", "ProtocolMessages", protobuf],
             swiftSettings: strict),
         .testTarget(
             name: "SwqctlTests",

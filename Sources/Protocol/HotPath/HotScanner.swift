@@ -1,3 +1,5 @@
+internal import CProtocol
+
 /// Reads `enqcmd`, `enqcmds` and `movdir64b` requests in one pass over their bytes, without framing them first.
 ///
 /// It accepts a subset of what `RequestEnvelope` accepts, and with the same meaning: members in any order, spaces
@@ -8,7 +10,8 @@
 /// The words are assembled for a little-endian machine, as DSA demands.
 ///
 /// Audit. All pointers of this file come from `Span.withUnsafeBytes` and stay inside that call. `Reader.next` never
-/// passes `Reader.end`: each load of n bytes follows a check that n bytes are left.
+/// passes `Reader.end`: each load of n bytes follows a check that n bytes are left; `cp_decode_descriptor` loads its
+/// `CP_DESCRIPTOR_CHARACTERS` and nothing else.
 public enum HotScanner {
     /// Longest id, in bytes, that is read here.
     static let idBytesMax = 64
@@ -134,58 +137,15 @@ private struct Reader {
 
     /// A string of 88 characters of base64 that stand for 64 bytes.
     private mutating func descriptor(into request: inout HotRequest) -> Bool {
-        guard unsafe end - next >= 90, byte(.quote) else { return false }
-        // 80 characters are 60 bytes: 5 times 16 characters are 12 bytes, one and a half words.
-        var valid: UInt8 = 0x40
-        var high: UInt64 = 0
-        for block in 0..<5 {
-            let first = group(&valid)
-            let second = group(&valid)
-            let third = group(&valid)
-            let fourth = group(&valid)
-            // 12 bytes in big-endian order: 8 in `upper`, 4 in `lower`.
-            let upper = first << 40 | second << 16 | third >> 8
-            let lower = (third & 0xff) << 24 | fourth
-            let index = block * 3 / 2
-            if block.isMultiple(of: 2) {
-                request.descriptor[index] = upper.byteSwapped
-                high = lower
-            } else {
-                request.descriptor[index] = (high << 32 | upper >> 32).byteSwapped
-                request.descriptor[index + 1] = (upper << 32 | lower).byteSwapped
-            }
+        let count = Int(CP_DESCRIPTOR_CHARACTERS)
+        guard unsafe end - next >= count + 2, byte(.quote) else { return false }
+        let start = unsafe next
+        let isDescriptor = unsafe withUnsafeMutableBytes(of: &request.descriptor) { words in
+            unsafe cp_decode_descriptor(start, words.baseAddress?.assumingMemoryBound(to: UInt64.self))
         }
-        // 3 bytes more, then 1 byte and 4 bits that must be 0.
-        let tail = group(&valid)
-        let last = (sextet(&valid) & 0x3f) << 6 | sextet(&valid) & 0x3f
-        request.descriptor[7] = (high << 32 | tail << 8 | last >> 4).byteSwapped
-        return valid != 0 && last & 0xf == 0 && word("==\"")
+        unsafe next += count
+        return isDescriptor && byte(.quote)
     }
-
-    /// Four characters of base64 as 24 bits, if they are characters of base64.
-    @inline(__always)
-    private mutating func group(_ valid: inout UInt8) -> UInt64 {
-        // One subtraction takes bit 6 of all four away.
-        (sextet(&valid) << 18 &+ sextet(&valid) << 12 &+ sextet(&valid) << 6 &+ sextet(&valid)) &- 0x0104_1040
-    }
-
-    /// The entry of a character in the table. `valid` stays 0x40 only for characters of the alphabet.
-    @inline(__always)
-    private mutating func sextet(_ valid: inout UInt8) -> UInt64 {
-        let entry = unsafe Self.sextets.utf8Start[Int(next.load(as: UInt8.self))]
-        unsafe next += 1
-        valid &= entry
-        return UInt64(entry)
-    }
-
-    /// For each byte 0x40 and its 6 bits if it is a character of base64, else a blank, which lacks 0x40. A string
-    /// literal is constant data, which an array would not be.
-    private static let sextets: StaticString = """
-                                                   ~   \u{7f}tuvwxyz{|}      \
-         @ABCDEFGHIJKLMNOPQRSTUVWXY      Z[\\]^_`abcdefghijklmnopqrs     \
-                                                                        \
-                                                                       \u{20}
-        """
 
     /// A whole number, or a string of printable ASCII without escape sequences.
     private mutating func identifier() -> Bool {
