@@ -6,18 +6,21 @@ import Testing
 /// Both ways to decode a descriptor, the one for any processor and the one that this processor gets.
 @Suite("Descriptor decoding")
 struct DescriptorDecodingTests {
-    private typealias Decoder = (UnsafeRawPointer, UnsafeMutablePointer<UInt64>) -> Bool
-
-    private static let decoders: [Decoder] = [
-        { unsafe cp_decode_descriptor($0, $1) }, { unsafe cp_decode_descriptor_scalar($0, $1) },
-    ]
+    private enum Decoder: CaseIterable {
+        case ofThisProcessor
+        case ofAnyProcessor
+    }
 
     /// The 64 bytes, or `nil` if the decoder refuses the text.
     private func decode(_ text: [UInt8], _ decoder: Decoder) -> [UInt8]? {
         var words = InlineArray<8, UInt64>(repeating: 0)
         let isValid = unsafe withUnsafeMutableBytes(of: &words) { words in
             unsafe text.withUnsafeBytes { text in
-                unsafe decoder(text.baseAddress!, words.baseAddress!.assumingMemoryBound(to: UInt64.self))
+                let words = unsafe words.baseAddress!.assumingMemoryBound(to: UInt64.self)
+                return switch decoder {
+                case .ofThisProcessor: unsafe cp_decode_descriptor(text.baseAddress!, words)
+                case .ofAnyProcessor: unsafe cp_decode_descriptor_scalar(text.baseAddress!, words)
+                }
             }
         }
         return isValid ? (0..<64).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> UInt64($0 % 8 * 8)) } : nil
@@ -29,7 +32,7 @@ struct DescriptorDecodingTests {
         for _ in 0..<100 {
             let bytes = (0..<64).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let text = Array(Data(bytes).base64EncodedString().utf8)
-            for decoder in Self.decoders { #expect(decode(text, decoder) == bytes, "seed \(seed)") }
+            for decoder in Decoder.allCases { #expect(decode(text, decoder) == bytes, "seed \(seed)") }
         }
     }
 
@@ -42,7 +45,7 @@ struct DescriptorDecodingTests {
                 let expected = Data(base64Encoded: Data(text)).flatMap { $0.count == 64 ? Array($0) : nil }
                 // Foundation drops the bits behind the last byte; RFC 4648 §3.5 lets a decoder refuse them, as here.
                 let hasStrayBits = expected.map { Array(Data($0).base64EncodedString().utf8) != text } ?? false
-                for decoder in Self.decoders {
+                for decoder in Decoder.allCases {
                     #expect(
                         decode(text, decoder) == (hasStrayBits ? nil : expected), "character \(character) at \(place)")
                 }
