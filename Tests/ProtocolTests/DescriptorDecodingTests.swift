@@ -37,7 +37,7 @@ struct DescriptorDecodingTests {
     }
 
     @Test func `Any character in any place is accepted or refused as Foundation does`() {
-        let valid = Array(Data((0..<64).map { UInt8($0 * 5) }).base64EncodedString().utf8)
+        let valid = Array(Data((0..<64).map { UInt8(truncatingIfNeeded: $0 * 5) }).base64EncodedString().utf8)
         for place in valid.indices {
             for character in UInt8.min...UInt8.max {
                 var text = valid
