@@ -26,8 +26,11 @@ extension CommandError {
         case .invalidMaximumBatch: "invalid maximum batch size"
         case .invalidMaximumTransfer: "invalid maximum transfer size"
         case .privilegeUnsupported: "privileged WQ without privileged mode"
+        case .invalidOccupancyInterrupt: "occupancy interrupt unsupported or its handle invalid"
         case .disableOfDisabledDevice: "device not Enabled"
         case .workQueueNotEnabled: "WQ not Enabled"
+        case .invalidInterruptIndex: "invalid interrupt table index or handle"
+        case .noInterruptHandle: "no interrupt handle available"
         default: "error"
         }
     }
@@ -61,6 +64,13 @@ extension DeviceCommand {
         case 11, 12:
             guard let pasid = HostPASID(rawValue: operand) else { return nil }
             self = code == 11 ? .drainPASID(pasid) : .abortPASID(pasid)
+        case 13, 14:
+            guard operand >> 17 == 0 else { return nil }
+            let table: Portal.InterruptTable = operand >> 16 == 0 ? .msix : .ims
+            let number = UInt16(truncatingIfNeeded: operand)
+            self =
+                code == 13
+                ? .requestInterruptHandle(InterruptVector(table, number)) : .releaseInterruptHandle(number, table)
         default:
             return nil
         }

@@ -16,6 +16,9 @@ public enum DeviceCommand: Hashable, Sendable {
     case resetWorkQueues(UInt64)
     case drainPASID(HostPASID)
     case abortPASID(HostPASID)
+    /// By entry.
+    case requestInterruptHandle(InterruptVector)
+    case releaseInterruptHandle(UInt16, Portal.InterruptTable)
 
     /// CMD bits 24:20.
     public var code: UInt8 {
@@ -32,6 +35,8 @@ public enum DeviceCommand: Hashable, Sendable {
         case .resetWorkQueues: 10
         case .drainPASID: 11
         case .abortPASID: 12
+        case .requestInterruptHandle: 13
+        case .releaseInterruptHandle: 14
         }
     }
 }
@@ -82,8 +87,14 @@ public struct CommandError: RawRepresentable, Hashable, Sendable {
     public static let invalidMaximumTransfer = Self(rawValue: 0x28)
     /// A DWQ with PASID and Priv while privileged mode is off.
     public static let privilegeUnsupported = Self(rawValue: 0x2A)
+    /// The occupancy interrupt is enabled without the capability, or its handle names no entry.
+    public static let invalidOccupancyInterrupt = Self(rawValue: 0x2B)
     /// Disable Device of a device that is not Enabled.
     public static let disableOfDisabledDevice = Self(rawValue: 0x31)
     /// Disable WQ of a WQ that is not Enabled.
     public static let workQueueNotEnabled = Self(rawValue: 0x32)
+    /// Request Interrupt Handle for an entry that does not exist, Release Interrupt Handle of one not given out.
+    public static let invalidInterruptIndex = Self(rawValue: 0x41)
+    /// Request Interrupt Handle while every handle is given out.
+    public static let noInterruptHandle = Self(rawValue: 0x42)
 }

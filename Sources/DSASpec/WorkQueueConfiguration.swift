@@ -28,6 +28,8 @@ public struct WorkQueueConfiguration: Hashable, Sendable {
     public var maximumTransferShift: UInt8
     /// Maximum Batch Size is 2 to the power of this, in descriptors.
     public var maximumBatchShift: UInt8
+    /// What tells software that the WQ has run low.
+    public var occupancyInterrupt: OccupancyInterrupt
 
     /// The power-on value (dsa-device 7.5): every field 0.
     public init() {
@@ -41,6 +43,7 @@ public struct WorkQueueConfiguration: Hashable, Sendable {
         isPrivileged = false
         maximumTransferShift = 0
         maximumBatchShift = 0
+        occupancyInterrupt = OccupancyInterrupt()
     }
 }
 

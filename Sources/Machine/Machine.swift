@@ -14,6 +14,8 @@ public enum MachineEffect: Sendable {
     case unbindDrained(BindingToken)
     /// Every window that was on a thread when the call was made has come back.
     case windowsReturned(token: UInt64)
+    /// An interrupt table's entry of a device sent its message.
+    case interrupt(device: Int, DeviceInterrupt)
     /// The drain of this token has ended on all devices.
     case drained(token: UInt64)
 }

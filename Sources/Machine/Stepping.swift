@@ -116,6 +116,7 @@ extension Machine {
             switch effect {
             case .softwareError(let error): effects.append(.softwareError(device: index, error))
             case .commandCompleted(let error): effects.append(.commandCompleted(device: index, error))
+            case .interrupt(let interrupt): effects.append(.interrupt(device: index, interrupt))
             case .drained(let token): finishDrain(token)
             }
         }

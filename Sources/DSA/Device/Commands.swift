@@ -3,7 +3,8 @@ internal import PCIe
 
 /// How a command began.
 public enum CommandStart: Hashable, Sendable {
-    case completed(CommandError)
+    /// With CMDSTATUS bits 23:8, 0 for commands that return nothing.
+    case completed(CommandError, result: UInt16 = 0)
     /// It waits for descriptors; ``DeviceEffect/commandCompleted(_:)`` follows.
     case active
     /// Another command is active; this one is lost and SWERROR 0x52 recorded.
@@ -63,6 +64,10 @@ extension Device {
             if state == .enabled { state = .disabling }
             abort(.all)
             return wait(for: command, selection: .all)
+        case .requestInterruptHandle(let vector):
+            return requestInterruptHandle(for: vector)
+        case .releaseInterruptHandle(let handle, let table):
+            return .completed(releaseInterruptHandle(handle, in: table))
         case .drainPASID(let pasid):
             return wait(for: command, selection: .pasid(pasid))
         case .abortPASID(let pasid):
@@ -106,6 +111,9 @@ extension Device {
             disableAll()
             for index in workQueues.indices { workQueues[index].configuration = WorkQueueConfiguration() }
             for index in groups.indices { groups[index] = GroupConfiguration() }
+            for index in workQueues.indices { workQueues[index].isOccupancyInterruptGenerated = false }
+            areUserInterruptsEnabled = false
+            interrupts.reset()
         case .disableWorkQueues(let mask):
             setState(.disabled, of: mask)
         case .resetWorkQueues(let mask):
@@ -114,9 +122,10 @@ extension Device {
                 let size = workQueues[index].configuration.size
                 workQueues[index].configuration = WorkQueueConfiguration()
                 workQueues[index].configuration.size = size
+                workQueues[index].isOccupancyInterruptGenerated = false
             }
         case .enableDevice, .enableWorkQueue, .drainAll, .abortAll, .drainWorkQueues, .abortWorkQueues, .drainPASID,
-            .abortPASID:
+            .abortPASID, .requestInterruptHandle, .releaseInterruptHandle:
             break
         }
     }

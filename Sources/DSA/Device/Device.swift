@@ -23,6 +23,10 @@ public struct Device: ~Copyable {
     /// SWERROR (DSA 3.0 §9.2.15). Holds the first error until ``clearSoftwareError()``.
     public internal(set) var softwareError = SoftwareError()
 
+    /// GENCFG bit 12: users' descriptors may request a completion interrupt.
+    public internal(set) var areUserInterruptsEnabled = false
+
+    var interrupts: InterruptTables
     var engines: FixedStore<Engine>
     var arbiters: FixedStore<Arbiter>
     /// Bit n: WQ n has a descriptor.
@@ -49,10 +53,12 @@ public struct Device: ~Copyable {
     /// - Precondition: `profile` stays within the limits its fields name.
     public init(profile: DeviceProfile, requester: RequesterID) {
         precondition((1...64).contains(profile.workQueueCount) && (1...64).contains(profile.engineCount))
+        precondition((1...2048).contains(profile.msixVectorCount))
         self.profile = profile
         self.requester = requester
         workQueues = FixedStore(repeating: WorkQueue(), count: profile.workQueueCount)
         groups = Array(repeating: GroupConfiguration(), count: profile.groupCount)
+        interrupts = InterruptTables(profile: profile)
         engines = FixedStore(repeating: Engine(), count: profile.engineCount)
         arbiters = FixedStore(repeating: Arbiter(), count: profile.groupCount)
         unsafe windows = .allocate(capacity: profile.engineCount)

@@ -19,6 +19,12 @@ public struct DeviceProfile: Sendable {
     public var engineCount: Int
     /// GRPCAP bits 15:8: read buffers over all groups.
     public var readBufferCount: Int
+    /// Entries of the MSI-X table, 1 to 2048. Vector 0 carries the device's own causes too.
+    public var msixVectorCount: Int
+    /// Interrupt handles of each table, at most its entries, where descriptors name an entry by a handle that the
+    /// command Request Interrupt Handle gives. 0: the commands do not exist, and the entry's index is the handle.
+    /// Counts only with a CMDCAP register (GENCAP bit 4).
+    public var interruptHandleCount: Int
     /// The PASID capability of the function is enabled.
     public var isPASIDEnabled: Bool
     /// Its Privileged Mode Enable.
@@ -29,7 +35,11 @@ public struct DeviceProfile: Sendable {
     /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
     public static let dsa1 = DeviceProfile(
         version: 0x100, general: .dsa1, operations: .emulated, workQueueCount: 8, totalWorkQueueSize: 128,
-        groupCount: 4, engineCount: 4, readBufferCount: 96, isPASIDEnabled: true, isPrivilegedModeEnabled: true)
+        groupCount: 4, engineCount: 4, readBufferCount: 96, msixVectorCount: 9, interruptHandleCount: 0,
+        isPASIDEnabled: true, isPrivilegedModeEnabled: true)
+
+    /// CMDCAP lists Request and Release Interrupt Handle (dsa-device 6.7).
+    public var usesInterruptHandles: Bool { general.hasCommandCapabilities && interruptHandleCount > 0 }
 }
 
 /// GENSTS state.
@@ -48,4 +58,6 @@ public enum DeviceEffect: Sendable {
     case commandCompleted(CommandError)
     /// What ``Device/drain(_:token:)`` waited for is gone.
     case drained(token: UInt64)
+    /// An entry of an interrupt table sent its message.
+    case interrupt(DeviceInterrupt)
 }

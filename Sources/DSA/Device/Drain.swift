@@ -36,6 +36,7 @@ extension Device {
                 return Self.pasid(of: item, in: queueMode) == pasid
             }
             if workQueues[index].occupancy == 0 { workMask &= ~(1 << UInt64(index)) }
+            noteOccupancy(of: index)
         }
         for index in engines.indices
         where engines[index].activity != .idle && isSelected(engine: index, by: selection) {

@@ -3,8 +3,8 @@ internal import PCIe
 
 extension Device {
     /// Writes a WQ's configuration. Fields that the present state does not let software write keep their value
-    /// (dsa-device 6.4): the size needs a Disabled device, the threshold may always be written, the others need a
-    /// Disabled WQ.
+    /// (dsa-device 6.4): the size needs a Disabled device, threshold and occupancy interrupt may always be written,
+    /// the others need a Disabled WQ.
     ///
     /// - Returns: Whether every field was taken.
     public mutating func configure(workQueue index: Int, as wanted: WorkQueueConfiguration) -> Bool {
@@ -15,8 +15,10 @@ extension Device {
             configuration.size = size
         }
         configuration.threshold = wanted.threshold
+        configuration.occupancyInterrupt = wanted.occupancyInterrupt
         if state == .disabled { configuration.size = wanted.size }
         workQueues[index].configuration = configuration
+        noteOccupancy(of: index)
         return configuration == wanted
     }
 
@@ -88,12 +90,15 @@ extension Device {
         if configuration.mode == .dedicated, configuration.pasidEnable, configuration.isPrivileged {
             guard profile.isPrivilegedModeEnabled else { return .privilegeUnsupported }
         }
+        guard isOccupancyInterruptValid(configuration.occupancyInterrupt) else { return .invalidOccupancyInterrupt }
         workQueues[index].checkContext = CheckContext(profile: profile, configuration: configuration)
+        workQueues[index].checkContext.areUserInterruptsEnabled = areUserInterruptsEnabled
         workQueues[index].prepareStorage()
         workQueues[index].state = .enabled
         for group in groups.indices where groups[group].workQueues >> UInt64(index) & 1 == 1 {
             loadArbiter(of: group)
         }
+        noteOccupancy(of: index)
         return .none
     }
 
@@ -121,7 +126,5 @@ extension CheckContext {
         maximumBatchShift = configuration.maximumBatchShift
         openPoints = profile.openPoints
         if profile.version >= 0x200 { openPoints.steeringTags = .reserved }
-        // No interrupt table exists on this function yet, so no handle is in range and every RCI ends with 0x19.
-        interruptHandleCount = 0
     }
 }

@@ -96,6 +96,7 @@ extension Device {
         guard candidates != 0, let queue = arbiters[group].choose(work: candidates) else { return false }
         engines[index].item = workQueues[queue].take()
         if workQueues[queue].occupancy == 0 { workMask &= ~(1 << UInt64(queue)) }
+        noteOccupancy(of: queue)
         busyEngines |= 1 << UInt64(index)
         engines[index].activity = .working
         engines[index].dispatched &+= 1
@@ -125,6 +126,9 @@ extension Device {
         var context = workQueues[queue].checkContext
         context.isBatchMember = isMember
         if isMember { context.isPrivileged = engines[index].isPrivileged }
+        if engines[index].current.flags.contains(.requestCompletionInterrupt) {
+            findInterrupt(engine: index, for: &context)
+        }
         if let failure = DescriptorChecks.firstFailure(of: engines[index].current, in: context) {
             var record = CompletionRecord(status: failure.status)
             if failure.status == .invalidFlags { record.invalidFlags = failure.invalidFlags }
@@ -143,6 +147,7 @@ extension Device {
         case .batch:
             engines[index].isBatch = true
             engines[index].batch = Batch()
+            engines[index].batch.interrupt = engines[index].interrupt
             engines[index].batch.count = engines[index].current.descriptorCount
         default:
             engines[index].transfer = Transfer(engines[index].current, openPoints: profile.openPoints)

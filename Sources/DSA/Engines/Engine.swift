@@ -35,6 +35,8 @@ struct Engine: Sendable {
     /// The state of the current data operation. Valid while ``isTransferring``.
     var transfer = Transfer(Descriptor())
     var isTransferring = false
+    /// The interrupt entry that ``current`` named and may use. Valid if it requests an interrupt.
+    var interrupt: InterruptVector?
     var batch = Batch()
     var isBatch = false
     /// An abort concerns the item: at the next step it ends without a record, unless a transfer completes first.
@@ -51,6 +53,8 @@ struct Batch: Sendable, BitwiseCopyable {
     var count: UInt32 = 0
     /// Some member's status was not 0x01.
     var hasFailure = false
+    /// The batch's own ``Engine/interrupt``.
+    var interrupt: InterruptVector?
     /// The current member was fetched.
     var isMemberCurrent = false
 }

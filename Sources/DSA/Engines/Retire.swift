@@ -9,6 +9,7 @@ extension Device {
         engine index: Int, with record: CompletionRecord, iommu: inout IOMMU, memory: PhysicalMemory
     ) {
         let status = report(engine: index, record: record, iommu: &iommu, memory: memory)
+        interruptCompletion(engine: index)
         if engines[index].isBatch {
             engines[index].batch.completed += 1
             engines[index].batch.isMemberCurrent = false
@@ -24,7 +25,9 @@ extension Device {
     ) {
         engines[index].isBatch = false
         engines[index].current = engines[index].item.descriptor
+        engines[index].interrupt = engines[index].batch.interrupt
         _ = report(engine: index, record: record, iommu: &iommu, memory: memory)
+        interruptCompletion(engine: index)
         release(engine: index, wasAbandoned: false)
     }
 

@@ -24,6 +24,10 @@ public struct WorkQueue: Sendable {
     /// What the checks of this WQ's descriptors depend on; fixed while the WQ is enabled.
     var checkContext = CheckContext()
 
+    /// WQCFG Occupancy Interrupt Generated: the occupancy interrupt has fired and does not again before software clears
+    /// this.
+    public internal(set) var isOccupancyInterruptGenerated = false
+
     private var ring: [WorkItem] = []
     private var head = 0
     /// Descriptors stored here, 0 to WQ Size.

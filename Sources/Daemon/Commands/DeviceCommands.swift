@@ -88,7 +88,7 @@ extension Server {
         else {
             var result = WireDeviceCommandReturn()
             let error: CommandError =
-                arguments.command.rawValue <= 12 ? .nonZeroReservedOperand : .unsupportedCommand
+                arguments.command.rawValue <= 14 ? .nonZeroReservedOperand : .unsupportedCommand
             result.error = UInt32(error.rawValue)
             result.name = error.name
             result.result = 0
@@ -97,21 +97,21 @@ extension Server {
         }
         let queuesBefore = machine.devices[index].workQueues.map(\.state)
         let stateBefore = machine.devices[index].state
-        let answer: (CommandError) -> Void = { [self] error in
+        let answer: (CommandError, UInt16) -> Void = { [self] error, value in
             announceStates(ofDevice: index, queuesBefore, stateBefore)
             var result = WireDeviceCommandReturn()
             result.error = UInt32(error.rawValue)
             result.name = error.name
-            result.result = 0
+            result.result = UInt32(value)
             reply(result, to: session, id: id)
         }
         switch machine.execute(command, device: index) {
-        case .completed(let error):
-            answer(error)
+        case .completed(let error, let value):
+            answer(error, value)
         case .active:
             session.isParked = true
             commandContinuations[index] = { [self] error in
-                answer(error)
+                answer(error, 0)
                 unpark(session)
             }
         case .lost:

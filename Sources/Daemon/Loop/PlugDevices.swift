@@ -25,7 +25,7 @@ extension DeviceSetup {
                 }
             }
             for command in setup.commands {
-                guard case .completed(let error) = machine.execute(command, device: index) else {
+                guard case .completed(let error, _) = machine.execute(command, device: index) else {
                     preconditionFailure("a device without descriptors completes its commands at once")
                 }
                 guard error == .none else {

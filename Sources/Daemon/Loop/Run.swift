@@ -103,6 +103,9 @@ extension Server {
             unbindContinuations.removeValue(forKey: token)?()
         case .windowsReturned(let token):
             quiesceContinuations.removeValue(forKey: token)?()
+        case .interrupt:
+            // Nobody can be attached to an entry.
+            break
         case .drained(let token):
             drainContinuations.removeValue(forKey: token)?()
         }

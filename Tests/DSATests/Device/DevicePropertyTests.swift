@@ -22,6 +22,10 @@ private final class DeviceDriver {
         var profile = DeviceProfile.dsa1
         profile.engineCount = Int.random(in: 1...4, using: &generator)
         fixture = try DeviceFixture(profile: profile, pageCount: 200)
+        try #require(fixture.device.enableUserInterrupts(true) == true)
+        for (index, pasid) in DeviceFixture.pasids.enumerated() {
+            fixture.program(InterruptVector(.msix, UInt16(index + 1)), pasid: pasid)
+        }
         try fixture.enable([
             .shared(size: UInt16.random(in: 1...24, using: &generator), threshold: 8, priority: 6),
             .shared(size: 8, priority: 2), .dedicated(size: 6),
@@ -54,7 +58,10 @@ private final class DeviceDriver {
             return fixture.descriptor(Opcode(rawValue: UInt8.random(in: 0...255, using: &generator)), record: slot)
                 .with { $0.flags = [.completionRecordAddressValid, .requestCompletionRecord] }
         default:
-            return fixture.noOp(pasid: pasid, record: slot)
+            guard chance(3) else { return fixture.noOp(pasid: pasid, record: slot) }
+            // A DWQ's PASID is another, and a reset takes the permissions back: not all of these may interrupt.
+            return fixture.interruptingNoOp(
+                handle: UInt16.random(in: 0...4, using: &generator), pasid: pasid, record: slot)
         }
     }
 
@@ -144,6 +151,9 @@ private final class DeviceDriver {
                 isCommandActive = false
             case .drained(let token):
                 #expect(drainTokens.remove(token) != nil, "a drain ends once; seed \(seed)")
+            case .interrupt(let interrupt):
+                let owner = DeviceFixture.pasids[Int(interrupt.vector.index) - 1]
+                #expect(interrupt.pasid == owner, "D-10, seed \(seed)")
             case .softwareError:
                 break
             }

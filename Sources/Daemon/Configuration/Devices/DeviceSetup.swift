@@ -78,7 +78,7 @@ extension DeviceSetup {
             guard device.configure(group: index, as: group) else { return "group \(index) does not take its members" }
         }
         for command in commands {
-            guard case .completed(let error) = device.execute(command) else {
+            guard case .completed(let error, _) = device.execute(command) else {
                 preconditionFailure("enabling waits for no descriptor")
             }
             if error != .none { return explanation(of: error, from: command) }

@@ -1,0 +1,40 @@
+internal import DSASpec
+
+extension WorkQueue {
+    /// The occupancy at which the interrupt fires, -1 while it does not.
+    @inline(__always) var occupancyTrigger: Int {
+        let interrupt = configuration.occupancyInterrupt
+        return interrupt.isEnabled && !isOccupancyInterruptGenerated ? Int(interrupt.limit) : -1
+    }
+}
+
+extension Device {
+    /// Fires the occupancy interrupt of WQ `queue` if it is due (dsa-device 6.4). Called whenever the occupancy falls
+    /// and whenever the condition changes: an occupancy that is low already fires too.
+    @inline(__always)
+    mutating func noteOccupancy(of queue: Int) {
+        guard workQueues[queue].occupancy <= workQueues[queue].occupancyTrigger else { return }
+        generateOccupancyInterrupt(of: queue)
+    }
+
+    private mutating func generateOccupancyInterrupt(of queue: Int) {
+        guard workQueues[queue].state != .disabled else { return }
+        workQueues[queue].isOccupancyInterruptGenerated = true
+        let interrupt = workQueues[queue].configuration.occupancyInterrupt
+        // The handle may have been written, released or revoked since Enable WQ checked it.
+        guard let vector = interrupts.vector(ofHandle: interrupt.handle, in: interrupt.table) else { return }
+        raise(vector)
+    }
+
+    /// Clears Occupancy Interrupt Generated of WQ `index`, as software does by writing 1 to it: the interrupt may fire
+    /// again, at once if the occupancy is still at or below the limit.
+    public mutating func clearOccupancyInterrupt(of index: Int) {
+        workQueues[index].isOccupancyInterruptGenerated = false
+        noteOccupancy(of: index)
+    }
+
+    /// What Enable WQ requires of an occupancy interrupt (0x2B).
+    func isOccupancyInterruptValid(_ interrupt: OccupancyInterrupt) -> Bool {
+        !interrupt.isEnabled || interrupts.vector(ofHandle: interrupt.handle, in: interrupt.table) != nil
+    }
+}
