@@ -59,6 +59,8 @@ public struct CommandError: RawRepresentable, Hashable, Sendable {
     public static let invalidWorkQueueIndex = Self(rawValue: 0x02)
     /// Enable Device of a device that is not Disabled.
     public static let deviceNotDisabled = Self(rawValue: 0x10)
+    /// PRSREQALLOC is 0 or exceeds the function's capacity while PRS is on.
+    public static let invalidPageRequestAllocation = Self(rawValue: 0x13)
     /// The sum of the WQ sizes exceeds WQCAP's total.
     public static let totalSizeExceeded = Self(rawValue: 0x14)
     /// A group has WQs without engines or engines without WQs.

@@ -18,6 +18,8 @@ public enum MachineEffect: Sendable {
     case interrupt(device: Int, DeviceInterrupt)
     /// The drain of this token has ended on all devices.
     case drained(token: UInt64)
+    /// A device asks the owner of an address space for a page; ``Machine/respond(to:with:)`` answers.
+    case pageRequest(PendingPageRequest)
 }
 
 /// The whole platform as one value: processors, address spaces, IOASIDs, IOMMU, devices.
@@ -46,6 +48,9 @@ public struct Machine: ~Copyable {
     var nextDrainToken: UInt64 = 1
     var drains: [PendingMachineDrain] = []
     var quiesces: [PendingQuiesce] = []
+    /// Unanswered, the oldest first: at most one for each engine.
+    var pendingPageRequests: [PendingPageRequest] = []
+    var nextPageRequest: UInt64 = 1
 
     /// What happened since the driver last emptied it. Keeps its capacity.
     public var effects: [MachineEffect] = []
@@ -72,7 +77,10 @@ extension Machine {
     /// ``HostAddressLayout/deviceCountMax`` devices or no frame is free.
     public mutating func addDevice(profile: DeviceProfile, requester: RequesterID) -> Int? {
         guard devices.count < HostAddressLayout.deviceCountMax, iommu.enableRequester(requester) else { return nil }
-        return devices.insert(Device(profile: profile, requester: requester))
+        let index = devices.insert(Device(profile: profile, requester: requester))
+        // As the kernel does for a function whose users share their address spaces with it.
+        _ = devices[index].setPageRequests(isEnabled: true, allocation: profile.pageRequestCapacity)
+        return index
     }
 
     /// Carries out a command of device `index`.

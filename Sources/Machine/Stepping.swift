@@ -37,7 +37,7 @@ extension Machine {
             if devices[index].step(iommu: &iommu, memory: memory, budget: budget, runsInline: runsInline) {
                 isUnfinished = true
             }
-            collectEffects(ofDevice: index)
+            if collectEffects(ofDevice: index) { isUnfinished = true }
         }
         return isUnfinished
     }
@@ -109,18 +109,27 @@ extension Machine {
         for index in drained { collectEffects(ofDevice: index) }
     }
 
-    /// Moves what a device reported into the machine's effects.
-    mutating func collectEffects(ofDevice index: Int) {
-        guard !devices[index].effects.isEmpty else { return }
-        for effect in devices[index].effects {
-            switch effect {
+    /// Moves what a device reported into the machine's effects. Returns whether page requests were refused on the way,
+    /// so that engines go on that had stopped.
+    @discardableResult
+    mutating func collectEffects(ofDevice index: Int) -> Bool {
+        var hasRefused = false
+        var position = 0
+        // A refusal frees a credit, with which the device may ask again: the list may grow on the way.
+        while position < devices[index].effects.count {
+            switch devices[index].effects[position] {
             case .softwareError(let error): effects.append(.softwareError(device: index, error))
             case .commandCompleted(let error): effects.append(.commandCompleted(device: index, error))
             case .interrupt(let interrupt): effects.append(.interrupt(device: index, interrupt))
             case .drained(let token): finishDrain(token)
+            case .pageRequest(let request):
+                if !passOn(request, ofDevice: index) { hasRefused = true }
+            case .pageRequestWithdrawn(let group): forget(group, ofDevice: index)
             }
+            position += 1
         }
         devices[index].effects.removeAll(keepingCapacity: true)
+        return hasRefused
     }
 
     private mutating func finishDrain(_ token: UInt64) {

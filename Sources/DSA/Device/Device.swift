@@ -22,6 +22,8 @@ public struct Device: ~Copyable {
     public internal(set) var groups: [GroupConfiguration]
     /// SWERROR (DSA 3.0 §9.2.15). Holds the first error until ``clearSoftwareError()``.
     public internal(set) var softwareError = SoftwareError()
+    /// The Page Request capability of the function.
+    public internal(set) var pageRequests = PageRequestInterface()
 
     /// GENCFG bit 12: users' descriptors may request a completion interrupt.
     public internal(set) var areUserInterruptsEnabled = false

@@ -1,5 +1,5 @@
 public import DSASpec
-internal import PCIe
+public import PCIe
 
 /// What a device is built with: its capabilities and its place on the bus. Fixed for the life of the device.
 public struct DeviceProfile: Sendable {
@@ -31,6 +31,11 @@ public struct DeviceProfile: Sendable {
     public var isPrivilegedModeEnabled: Bool
     /// What the device decides where the specification does not.
     public var openPoints = OpenPoints()
+    /// Outstanding Page Request Capacity of the function; 0 for one that cannot ask for pages.
+    public var pageRequestCapacity = 512
+    /// How often in a row success may be the answer to a page request without the access getting through; then the
+    /// fault is reported. A descriptor touches at most eight pages at a time.
+    public var pageRequestRetryLimit = 16
 
     /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
     public static let dsa1 = DeviceProfile(
@@ -60,4 +65,8 @@ public enum DeviceEffect: Sendable {
     case drained(token: UInt64)
     /// An entry of an interrupt table sent its message.
     case interrupt(DeviceInterrupt)
+    /// The function asks for a page; ``Device/respond(to:with:)`` answers.
+    case pageRequest(PageRequest)
+    /// Nobody waits for the answer to the request of this group any more.
+    case pageRequestWithdrawn(PageRequestGroup)
 }

@@ -34,6 +34,11 @@ extension Device {
     /// Enable Device, with the checks of dsa-device 7.4.
     mutating func enableDevice() -> CommandError {
         guard state == .disabled else { return .deviceNotDisabled }
+        if pageRequests.isEnabled {
+            guard (1...profile.pageRequestCapacity).contains(pageRequests.allocation) else {
+                return .invalidPageRequestAllocation
+            }
+        }
         guard workQueues.reduce(0, { $0 + Int($1.configuration.size) }) <= profile.totalWorkQueueSize else {
             return .totalSizeExceeded
         }
@@ -61,6 +66,7 @@ extension Device {
                 engines[engine].group = index
             }
         }
+        pageRequests.hasResponseFailure = false
         state = .enabled
         return .none
     }
@@ -73,8 +79,9 @@ extension Device {
         let configuration = workQueues[index].configuration
         guard configuration.size > 0 else { return .workQueueSizeZero }
         guard (1...15).contains(configuration.priority) else { return .workQueuePriorityZero }
-        // Page requests do not exist on this function yet, so a WQ that relies on them cannot be enabled.
-        guard !configuration.blockOnFaultEnable else { return .blockOnFaultUnsupported }
+        if configuration.blockOnFaultEnable {
+            guard profile.general.supportsBlockOnFault, pageRequests.isEnabled else { return .blockOnFaultUnsupported }
+        }
         switch configuration.mode {
         case .shared:
             guard configuration.pasidEnable, profile.isPASIDEnabled else { return .pasidEnableConflict }

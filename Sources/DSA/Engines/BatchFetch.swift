@@ -32,16 +32,19 @@ extension Device {
                 endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
                 return
             }
+            engines[index].pageWait.requestCount = 0
             engines[index].current = member
             engines[index].batch.isMemberCurrent = true
         case .fault(let fault):
+            if fault.isPageFault, awaitPage(.list, engine: index, at: address, isWrite: false) { return }
             failList(
                 engine: index, status: fault.isPageFault ? .batchListPageFault : .translationError, at: address,
                 iommu: &iommu, memory: memory)
         }
     }
 
-    private mutating func failList(
+    /// Ends the batch whose next member cannot be read; `at` names the byte of a page fault.
+    mutating func failList(
         engine index: Int, status: CompletionStatus, at address: LinearAddress? = nil, iommu: inout IOMMU,
         memory: PhysicalMemory
     ) {

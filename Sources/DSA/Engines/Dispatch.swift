@@ -66,6 +66,17 @@ extension Device {
         case .waiting:
             guard engines[index].isAborted || !hasEarlierWork(than: index) else { return false }
             engines[index].activity = .working
+        case .awaitingPage:
+            guard !engines[index].isAborted else {
+                budget.actions -= 1
+                abandon(engine: index)
+                return true
+            }
+            guard case .answered(let answer) = engines[index].pageWait.progress else { return false }
+            budget.actions -= 1
+            engines[index].activity = .working
+            resume(engine: index, after: answer, iommu: &iommu, memory: memory)
+            return true
         case .working:
             break
         }
@@ -142,7 +153,7 @@ extension Device {
             if hasEarlierWork(than: index) {
                 engines[index].activity = .waiting
             } else {
-                end(engine: index, with: CompletionRecord(status: .success), iommu: &iommu, memory: memory)
+                finishDrain(engine: index, iommu: &iommu, memory: memory)
             }
         case .batch:
             engines[index].isBatch = true
@@ -167,6 +178,7 @@ extension Device {
             privileged: isPrivileged)
         switch outcome {
         case .ready(let byteCount):
+            engines[index].pageWait.requestCount = 0
             guard runsInline || byteCount <= Self.inlineWindowByteCountMax else {
                 engines[index].activity = .windowOut
                 readyWindows.append(index)
@@ -175,6 +187,11 @@ extension Device {
             budget.bytes -= byteCount
             unsafe Transfer.run(&window.pointee)
             absorbWindow(engine: index, iommu: &iommu, memory: memory)
+        case .fault(let address, let isWrite, let fault)
+        where fault.isPageFault && engines[index].current.flags.contains(.blockOnFault):
+            if awaitPage(.transfer, engine: index, at: address, isWrite: isWrite) { return }
+            engines[index].transfer.refusePage()
+            fallthrough
         case .finished, .fault, .notMemory:
             engines[index].isTransferring = false
             end(

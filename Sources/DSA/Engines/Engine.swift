@@ -5,6 +5,7 @@ internal import PCIe
 ///
 ///     idle --take--> working <--> window out     (a window runs on a thread of the driver)
 ///                    working --> waiting         (Drain: earlier descriptors are still in other engines)
+///                    working <--> awaiting page  (a page request has no answer)
 ///                    working --retire--> idle
 ///
 /// An engine has one directly submitted descriptor at a time. For a batch it works the members one after the other,
@@ -15,6 +16,7 @@ struct Engine: Sendable {
         case working
         case windowOut
         case waiting
+        case awaitingPage
     }
 
     var activity = Activity.idle
@@ -39,6 +41,7 @@ struct Engine: Sendable {
     var interrupt: InterruptVector?
     var batch = Batch()
     var isBatch = false
+    var pageWait = PageWait()
     /// An abort concerns the item: at the next step it ends without a record, unless a transfer completes first.
     var isAborted = false
 

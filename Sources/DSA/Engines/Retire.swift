@@ -8,7 +8,13 @@ extension Device {
     mutating func end(
         engine index: Int, with record: CompletionRecord, iommu: inout IOMMU, memory: PhysicalMemory
     ) {
-        let status = report(engine: index, record: record, iommu: &iommu, memory: memory)
+        guard let status = report(engine: index, record: record, iommu: &iommu, memory: memory) else { return }
+        conclude(engine: index, status: status)
+    }
+
+    /// Goes on after the current descriptor of engine `index`, which ended with `status`.
+    private mutating func conclude(engine index: Int, status: CompletionStatus) {
+        engines[index].pageWait.requestCount = 0
         interruptCompletion(engine: index)
         if engines[index].isBatch {
             engines[index].batch.completed += 1
@@ -26,9 +32,7 @@ extension Device {
         engines[index].isBatch = false
         engines[index].current = engines[index].item.descriptor
         engines[index].interrupt = engines[index].batch.interrupt
-        _ = report(engine: index, record: record, iommu: &iommu, memory: memory)
-        interruptCompletion(engine: index)
-        release(engine: index, wasAbandoned: false)
+        end(engine: index, with: record, iommu: &iommu, memory: memory)
     }
 
     /// Ends what engine `index` has without record and interrupt (dsa-device 6.6).
@@ -38,6 +42,7 @@ extension Device {
 
     private mutating func release(engine index: Int, wasAbandoned: Bool) {
         let queue = engines[index].item.portal.workQueue
+        withdrawPageRequest(engine: index)
         workQueues[queue].inProgress -= 1
         if wasAbandoned {
             workQueues[queue].counts.abandoned &+= 1
@@ -50,11 +55,11 @@ extension Device {
         busyEngines &= ~(1 << UInt64(index))
     }
 
-    /// Writes the completion record or SWERROR. Returns the status the descriptor ended with, which the failure to
-    /// write the record may change.
+    /// Writes the completion record or SWERROR. Returns the status the descriptor ended with, or `nil` when the engine
+    /// waits for the page of the record.
     private mutating func report(
         engine index: Int, record: CompletionRecord, iommu: inout IOMMU, memory: PhysicalMemory
-    ) -> CompletionStatus {
+    ) -> CompletionStatus? {
         let flags = engines[index].current.flags
         let status = record.status
         guard flags.contains(.completionRecordAddressValid), !status.bypassesRecord else {
@@ -68,17 +73,26 @@ extension Device {
             TranslationRequest(
                 requester: requester, pasid: engines[index].pasid, address: address, isWrite: true,
                 isPrivileged: engines[index].isPrivileged))
+        if case .fault(let fault) = translation, fault.isPageFault,
+            awaitPage(for: record, engine: index, at: address)
+        {
+            return nil
+        }
         // A record is 32 bytes on a multiple of 32: it never leaves its page.
         guard case .translated(let target, _) = translation, memory.publish(record, at: target) else {
-            var lost = CompletionRecord(status: .completionRecordPageFault)
-            lost.faultWasWrite = true
-            lost.faultAddress = address
-            recordError(engine: index, record: lost)
+            recordError(engine: index, record: CompletionRecord(recordFaultAt: address))
             return .completionRecordPageFault
         }
         recordCount &+= 1
         if status == .invalidInterruptHandle { recordError(engine: index, record: record) }
         return status
+    }
+
+    /// Ends the current descriptor of engine `index`, whose record cannot be written: SWERROR says so (DSA 3.0
+    /// §3.13.3).
+    mutating func loseRecord(engine index: Int, at address: LinearAddress) {
+        recordError(engine: index, record: CompletionRecord(recordFaultAt: address))
+        conclude(engine: index, status: .completionRecordPageFault)
     }
 
     /// Reports the end of the current descriptor through SWERROR (DSA 3.0 §5.8.1).
@@ -97,5 +111,14 @@ extension Device {
             break
         }
         self.record(error)
+    }
+}
+
+extension CompletionRecord {
+    /// 0x1A: what SWERROR tells when a record cannot be written.
+    fileprivate init(recordFaultAt address: LinearAddress) {
+        self.init(status: .completionRecordPageFault)
+        faultWasWrite = true
+        faultAddress = address
     }
 }

@@ -9,7 +9,7 @@ public enum ResolveOutcome: Equatable, Sendable, BitwiseCopyable {
     /// Nothing is left to do.
     case finished
     /// The transfer has ended: the byte at `address` cannot be translated. Ends with 0x03 when it is a page fault,
-    /// 0x22 otherwise.
+    /// 0x22 otherwise; a page fault can be taken back with ``Transfer/retryPage()``.
     case fault(address: LinearAddress, isWrite: Bool, TranslationFault)
     /// The transfer has ended: the next byte's translation is not memory. Ends with 0x20, 0x21 on a write.
     case notMemory(isWrite: Bool)

@@ -138,7 +138,7 @@ extension Transfer {
                 record.bytesCompleted = bytesCompleted
             }
             if kind.computesCRC { record.crcValue = crc.value }
-        case .pageFault:
+        case .pageFault, .pageRequestFailed:
             record.faultAddress = faultAddress
             record.faultWasWrite = faultWasWrite
             record.bytesCompleted = bytesCompleted

@@ -108,6 +108,9 @@ extension Server {
             break
         case .drained(let token):
             drainContinuations.removeValue(forKey: token)?()
+        case .pageRequest:
+            // No address space is served, so that the machine refuses what a device asks.
+            break
         }
     }
 

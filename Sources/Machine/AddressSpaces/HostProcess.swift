@@ -17,6 +17,8 @@ struct HostProcess: ~Copyable {
     /// The processors that are its threads.
     var threads: [Int] = []
     var nextThread: UInt32 = 0
+    /// Somebody answers page requests for its memory.
+    var servesPageRequests = false
 
     /// User addresses of 4-level paging: the lower canonical half.
     static let addressLimit: UInt64 = 1 << 47

@@ -13,6 +13,8 @@ struct VirtualMachine: ~Copyable {
     /// The processors that are its vCPUs.
     var vcpus: [Int] = []
     var nextVCPU: UInt32 = 0
+    /// Somebody answers page requests for its memory.
+    var servesPageRequests = false
 
     /// A 48-bit guest physical space.
     static let addressLimit: UInt64 = 1 << 48

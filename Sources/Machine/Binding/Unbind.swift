@@ -34,6 +34,7 @@ extension Machine {
             guard bindings[index].devices >> UInt64(device) & 1 == 1 else { throw .notBound }
             if bindings[index].devices != 1 << UInt64(device) {
                 bindings[index].departingDevice = device
+                refusePageRequests { $0.device == device && $0.request.pasid == ioasid }
                 drain(.pasid(ioasid), onDevice: device, purpose: .unbind(token))
                 return .departing(token, ioasid)
             }
@@ -61,6 +62,8 @@ extension Machine {
             ioasids.put(ioasid)
         }
         bindings[index].state = .draining(change)
+        // The drain would wait for descriptors that wait for an owner who is leaving (virtualization §6.6, step 5).
+        refusePageRequests { $0.request.pasid == ioasid }
         drain(.pasid(ioasid), purpose: .unbind(token))
         return .unbinding(token, ioasid)
     }

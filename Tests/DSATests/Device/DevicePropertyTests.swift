@@ -15,6 +15,9 @@ private final class DeviceDriver {
     private var isCommandActive = false
     private var drainTokens: Set<UInt64> = []
     private var nextToken: UInt64 = 1
+    private let hasPageRequests: Bool
+    /// The page requests without answer.
+    private var askedGroups: Set<PageRequestGroup> = []
 
     init(seed: UInt64) throws {
         self.seed = seed
@@ -26,10 +29,22 @@ private final class DeviceDriver {
         for (index, pasid) in DeviceFixture.pasids.enumerated() {
             fixture.program(InterruptVector(.msix, UInt16(index + 1)), pasid: pasid)
         }
-        try fixture.enable([
-            .shared(size: UInt16.random(in: 1...24, using: &generator), threshold: 8, priority: 6),
-            .shared(size: 8, priority: 2), .dedicated(size: 6),
-        ])
+        hasPageRequests = Bool.random(using: &generator)
+        let allocation = Int.random(in: 1...4, using: &generator)
+        try #require(fixture.device.setPageRequests(isEnabled: hasPageRequests, allocation: allocation) == true)
+        let size = UInt16.random(in: 1...24, using: &generator)
+        try fixture.enable((0..<3).map { configuration(ofQueue: $0, size: $0 == 0 ? size : nil) })
+    }
+
+    private func configuration(ofQueue queue: Int, size: UInt16? = nil) -> WorkQueueConfiguration {
+        var configuration: WorkQueueConfiguration =
+            switch queue {
+            case 0: .shared(size: size ?? 12, threshold: 8, priority: 6)
+            case 1: .shared(size: 8, priority: 2)
+            default: .dedicated(size: 6)
+            }
+        configuration.blockOnFaultEnable = hasPageRequests && queue != 1
+        return configuration
     }
 
     private func chance(_ count: UInt64) -> Bool { UInt64.random(in: 0..<count, using: &generator) == 0 }
@@ -54,6 +69,10 @@ private final class DeviceDriver {
             return fixture.descriptor(
                 .batch, pasid: pasid, record: slot, source: fixture.page(196),
                 size: Int.random(in: 0...20, using: &generator))
+        case 5:
+            return fixture.descriptor(
+                .fill, pasid: pasid, record: slot, flags: chance(2) ? .blockOnFault : [],
+                destination: fixture.page(Int.random(in: 190...195, using: &generator)), size: 100)
         case 4:
             return fixture.descriptor(Opcode(rawValue: UInt8.random(in: 0...255, using: &generator)), record: slot)
                 .with { $0.flags = [.completionRecordAddressValid, .requestCompletionRecord] }
@@ -86,11 +105,8 @@ private final class DeviceDriver {
     /// Configures and enables again whatever a command disabled.
     private func restore() {
         if fixture.device.state == .disabled {
-            for (index, configuration) in [
-                WorkQueueConfiguration.shared(size: 12, threshold: 8, priority: 6), .shared(size: 8, priority: 2),
-                .dedicated(size: 6),
-            ].enumerated() {
-                _ = fixture.device.configure(workQueue: index, as: configuration)
+            for queue in 0..<3 {
+                _ = fixture.device.configure(workQueue: queue, as: configuration(ofQueue: queue))
             }
             let engines: UInt64 = 1 << UInt64(fixture.device.profile.engineCount) - 1
             _ = fixture.device.configure(group: 0, as: GroupConfiguration(workQueues: 7, engines: engines))
@@ -98,14 +114,19 @@ private final class DeviceDriver {
         }
         guard fixture.device.state == .enabled else { return }
         for queue in 0..<3 where fixture.device.workQueues[queue].state == .disabled {
-            _ = fixture.device.configure(
-                workQueue: queue, as: queue == 2 ? .dedicated(size: 6) : .shared(size: queue == 0 ? 12 : 8))
+            _ = fixture.device.configure(workQueue: queue, as: configuration(ofQueue: queue))
             _ = fixture.device.execute(.enableWorkQueue(queue))
         }
     }
 
-    func act() {
-        switch UInt8.random(in: 0..<20, using: &generator) {
+    private func answer(_ group: PageRequestGroup, _ code: PageResponseCode) {
+        askedGroups.remove(group)
+        let isAwaited = fixture.device.respond(to: group, with: code)
+        #expect(isAwaited, "a request is awaited until it is answered or withdrawn; seed \(seed)")
+    }
+
+    func act() throws {
+        switch UInt8.random(in: 0..<24, using: &generator) {
         case 0..<9 where nextSlot < 2000:
             let descriptor = randomDescriptor()
             let queue = Int.random(in: 0..<3, using: &generator)
@@ -134,6 +155,18 @@ private final class DeviceDriver {
             case .lost: #expect(isCommandActive, "seed \(seed)")
             case .completed: break
             }
+        case 19:
+            // Also while it is there, or is not.
+            let page = chance(7) ? 196 : Int.random(in: 190...195, using: &generator)
+            if chance(2) { try fixture.unmap(page: page) } else { try fixture.map(page: page, writable: !chance(3)) }
+        case 20, 21:
+            if let group = askedGroups.sorted(by: { $0.rawValue < $1.rawValue }).randomElement(using: &generator) {
+                answer(group, chance(20) ? .responseFailure : chance(3) ? .invalidRequest : .success)
+            } else {
+                let group = PageRequestGroup(truncating: Int.random(in: 0...70, using: &generator))
+                let isAwaited = fixture.device.respond(to: group, with: .success)
+                #expect(!isAwaited, "seed \(seed)")
+            }
         default:
             if chance(3) { restore() }
             drainTokens.insert(nextToken)
@@ -154,6 +187,12 @@ private final class DeviceDriver {
             case .interrupt(let interrupt):
                 let owner = DeviceFixture.pasids[Int(interrupt.vector.index) - 1]
                 #expect(interrupt.pasid == owner, "D-10, seed \(seed)")
+            case .pageRequest(let request):
+                #expect(hasPageRequests, "seed \(seed)")
+                let isNew = askedGroups.insert(request.group).inserted
+                #expect(isNew, "a group has one request; seed \(seed)")
+            case .pageRequestWithdrawn(let group):
+                #expect(askedGroups.remove(group) != nil, "seed \(seed)")
             case .softwareError:
                 break
             }
@@ -162,6 +201,10 @@ private final class DeviceDriver {
     }
 
     func check() {
+        let interface = fixture.device.pageRequests
+        #expect(interface.outstandingCount == askedGroups.count, "seed \(seed)")
+        #expect(interface.outstandingCount <= interface.allocation, "seed \(seed)")
+        #expect(Set(fixture.device.outstandingPageRequests.map(\.group)) == askedGroups, "seed \(seed)")
         for queue in 0..<3 {
             let account = fixture.account(of: queue)
             #expect(account.ended == account.accepted, "D-11, WQ \(queue), seed \(seed)")
@@ -179,6 +222,8 @@ private final class DeviceDriver {
         fixture.holdEngines(false)
         for _ in 0..<10_000 where fixture.hasWork {
             fixture.stepWithThreads()
+            takeEffects()
+            for group in askedGroups { answer(group, .invalidRequest) }
             while let ready = unsafe fixture.device.takeReadyWindow() {
                 unsafe Transfer.run(&ready.window.pointee)
                 windowsOut.append(unsafe ready.engine)
@@ -205,7 +250,7 @@ struct DevicePropertyTests {
     ) throws {
         let driver = try DeviceDriver(seed: seed)
         for _ in 0..<1500 {
-            driver.act()
+            try driver.act()
             driver.check()
         }
         driver.settle()

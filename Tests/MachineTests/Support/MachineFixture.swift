@@ -76,20 +76,23 @@ final class MachineFixture {
     var machine: Machine
     private var blocks: [UnsafeMutableRawPointer] = unsafe []
 
-    init(frameCount: Int = 2048, deviceCount: Int = 1, engineCount: Int = 1, hostQuota: UInt32 = 1000) throws {
+    init(
+        frameCount: Int = 2048, deviceCount: Int = 1, engineCount: Int = 1, hostQuota: UInt32 = 1000,
+        blocksOnFault: Bool = false
+    ) throws {
         memory = PhysicalMemory(frameCount: frameCount)
         guard let machine = Machine(memory: memory, hostQuota: hostQuota) else {
             preconditionFailure("a machine needs a frame and a quota")
         }
         self.machine = machine
-        for _ in 0..<deviceCount { try addDevice(engineCount: engineCount) }
+        for _ in 0..<deviceCount { try addDevice(engineCount: engineCount, blocksOnFault: blocksOnFault) }
     }
 
     deinit {
         while let block = unsafe blocks.popLast() { unsafe block.deallocate() }
     }
 
-    func addDevice(engineCount: Int) throws {
+    func addDevice(engineCount: Int, blocksOnFault: Bool = false) throws {
         var profile = DeviceProfile.dsa1
         profile.engineCount = engineCount
         let number = UInt8(machine.devices.count + 1)
@@ -102,6 +105,7 @@ final class MachineFixture {
         shared.threshold = 12
         shared.priority = 10
         shared.pasidEnable = true
+        shared.blockOnFaultEnable = blocksOnFault
         shared.maximumTransferShift = profile.general.maximumTransferShift
         shared.maximumBatchShift = profile.general.maximumBatchShift
         var dedicated = shared
