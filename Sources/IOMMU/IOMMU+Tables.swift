@@ -27,7 +27,10 @@ extension IOMMU {
         guard root.isPresent else { return }
         let location = ScalableContextEntry.location(in: root.contextTable, of: requester)
         Self.freeDirectory(ofContextAt: location, in: memory)
+        // Of all its PASIDs and their domains.
         invalidate(.contextCache(requester))
+        invalidate(.globalPASIDCache)
+        invalidate(.globalTLB)
     }
 
     /// Sets the PASID entry of (`requester`, `pasid`): everything but P, then P (§6.6).

@@ -3,8 +3,9 @@ public import PCIe
 /// The host's DMA remapping unit: VT-d scalable mode (virtualization §6).
 ///
 /// Root table, context tables, PASID directories and PASID tables are structures in frames of ``PhysicalMemory``, in
-/// the layouts of §6.1, and every translation walks them: this unit caches nothing, so what software changed counts
-/// from the next translation on. It owns the frames of these tables, not those of the page tables they point to.
+/// the layouts of §6.1. What translations found there and in the page tables is cached, as ``invalidate(_:)`` says, and
+/// stays in force until it is invalidated. It owns the frames of its own tables, not those of the page tables they
+/// point to.
 ///
 /// It offers: PASIDs of 20 bits, first stages of 4 and 5 levels, second stages of 4 levels, nested translation and
 /// pass-through, 4 KiB, 2 MiB and 1 GiB pages, a host address width of 52 bits, supervisor requests.
@@ -19,6 +20,9 @@ public struct IOMMU: ~Copyable {
 
     /// How many invalidations were completed.
     public private(set) var invalidationCount: UInt64 = 0
+
+    private var pasidCache = PASIDCache()
+    private var translationCache = TranslationCache()
 
     /// `nil` when there is no frame for the root table.
     public init?(memory: PhysicalMemory) {
@@ -46,76 +50,153 @@ public struct IOMMU: ~Copyable {
 
 extension IOMMU {
     /// Translates one access (§6.2) and records the fault, unless FPD of a structure on the way forbids that.
-    public mutating func translate(_ request: TranslationRequest) -> Translation {
-        var isRecordSuppressed = false
-        let translation = walk(request, isRecordSuppressed: &isRecordSuppressed)
-        if case .fault(let fault) = translation, !(isRecordSuppressed && fault.reason.isQualified) {
-            faults.record(FaultRecord(request, reason: fault.reason))
+    ///
+    /// - Parameter byteCount: How many bytes from the address on the caller is going to access in the same way, at
+    ///   least 1. When they reach past the page of the address, the answer may cover pages that follow it in host
+    ///   memory, all of which permit the access; it may cover fewer bytes, or more, than asked for. No fault but the
+    ///   address's own is found or recorded.
+    @inline(__always)
+    public mutating func translate(_ request: TranslationRequest, byteCount: UInt64 = 1) -> Translation {
+        let address = request.address.rawValue
+        if let space = pasidCache.find(CachedAddressSpace.key(request.requester, request.pasid)),
+            let isPrivileged = space.privilege(of: request),
+            let entry = translationCache.find(
+                TranslationCache.key(address, isWrite: request.isWrite, isPrivileged: isPrivileged), space.tag)
+        {
+            let offset = address & (pageByteCount - 1)
+            let remaining = entry.byteCount &- offset
+            if remaining >= byteCount || entry.isFinal {
+                return .translated(HostPhysicalAddress(rawValue: entry.host | offset), remaining: remaining)
+            }
         }
-        return translation
+        return translateUncached(request, byteCount: byteCount)
     }
 
-    @inline(__always)
-    private func walk(_ request: TranslationRequest, isRecordSuppressed: inout Bool) -> Translation {
-        guard let rootValue = memory.loadEntry(RootEntryHalf.location(in: rootTable, of: request.requester)) else {
-            return .fault(.rootEntryAccess)
+    /// Does the same by the tables, and caches what it finds.
+    @inline(never)
+    private mutating func translateUncached(_ request: TranslationRequest, byteCount: UInt64) -> Translation {
+        guard let space = pasidCache.find(CachedAddressSpace.key(request.requester, request.pasid)) else {
+            switch addressSpace(of: request.requester, request.pasid) {
+            case .space(let found):
+                pasidCache.insert(found)
+                // Its translations may be cached.
+                return translate(request, byteCount: byteCount)
+            case .fault(let reason, let isRecordSuppressed):
+                return fault(TranslationFault(reason: reason), of: request, isRecordSuppressed: isRecordSuppressed)
+            }
+        }
+        guard let isPrivileged = space.privilege(of: request) else {
+            return fault(
+                TranslationFault(reason: .supervisorRequestNotEnabled), of: request,
+                isRecordSuppressed: space.isRecordSuppressed)
+        }
+        switch walk(space, request, byteCount: byteCount, isPrivileged: isPrivileged) {
+        case .fault(let reason):
+            return fault(reason, of: request, isRecordSuppressed: space.isRecordSuppressed)
+        case .run(let run):
+            if space.tag.stage != nil {
+                translationCache.insert(
+                    TranslationCache.key(
+                        request.address.rawValue, isWrite: request.isWrite, isPrivileged: isPrivileged),
+                    space.tag, run, isFinal: run.byteCount < byteCount)
+            }
+            return .translated(HostPhysicalAddress(rawValue: run.host), remaining: run.byteCount)
+        }
+    }
+
+    private mutating func fault(
+        _ fault: TranslationFault, of request: TranslationRequest, isRecordSuppressed: Bool
+    ) -> Translation {
+        if !(isRecordSuppressed && fault.reason.isQualified) {
+            faults.record(FaultRecord(request, reason: fault.reason))
+        }
+        return .fault(fault)
+    }
+
+    private enum AddressSpaceLookup {
+        case space(CachedAddressSpace)
+        case fault(FaultReason, isRecordSuppressed: Bool)
+    }
+
+    /// Reads the structures from the root table to the PASID entry.
+    private func addressSpace(of requester: RequesterID, _ requestPASID: HostPASID?) -> AddressSpaceLookup {
+        var isRecordSuppressed = false
+        func fault(_ reason: FaultReason) -> AddressSpaceLookup {
+            .fault(reason, isRecordSuppressed: isRecordSuppressed)
+        }
+        guard let rootValue = memory.loadEntry(RootEntryHalf.location(in: rootTable, of: requester)) else {
+            return fault(.rootEntryAccess)
         }
         let root = RootEntryHalf(rawValue: rootValue)
-        guard root.isPresent else { return .fault(.rootEntryNotPresent) }
-        guard !root.hasReservedBits else { return .fault(.rootEntryReserved) }
+        guard root.isPresent else { return fault(.rootEntryNotPresent) }
+        guard !root.hasReservedBits else { return fault(.rootEntryReserved) }
 
-        let contextLocation = ScalableContextEntry.location(in: root.contextTable, of: request.requester)
+        let contextLocation = ScalableContextEntry.location(in: root.contextTable, of: requester)
         guard let context = ScalableContextEntry(in: memory, at: contextLocation) else {
-            return .fault(.contextEntryAccess)
+            return fault(.contextEntryAccess)
         }
         isRecordSuppressed = context.isFaultProcessingDisabled
-        guard context.isPresent else { return .fault(.contextEntryNotPresent) }
-        guard !context.hasReservedBits else { return .fault(.contextEntryReserved) }
-        guard request.pasid == nil || context.isPASIDEnabled else { return .fault(.pasidNotEnabled) }
-        let pasid = request.pasid ?? context.requesterPASID
-        let isPrivileged = request.pasid == nil ? context.isRequesterPrivileged : request.isPrivileged
+        guard context.isPresent else { return fault(.contextEntryNotPresent) }
+        guard !context.hasReservedBits else { return fault(.contextEntryReserved) }
+        guard requestPASID == nil || context.isPASIDEnabled else { return fault(.pasidNotEnabled) }
+        let pasid = requestPASID ?? context.requesterPASID
         guard pasid.rawValue < context.pasidCount else {
-            return .fault(request.pasid == nil ? .requesterPASIDBeyondDirectory : .pasidBeyondDirectory)
+            return fault(requestPASID == nil ? .requesterPASIDBeyondDirectory : .pasidBeyondDirectory)
         }
 
         guard let directoryValue = memory.loadEntry(PASIDDirectoryEntry.location(in: context.directory, of: pasid))
         else {
-            return .fault(.pasidDirectoryAccess)
+            return fault(.pasidDirectoryAccess)
         }
         let directoryEntry = PASIDDirectoryEntry(rawValue: directoryValue)
         isRecordSuppressed = isRecordSuppressed || directoryEntry.isFaultProcessingDisabled
-        guard directoryEntry.isPresent else { return .fault(.pasidDirectoryEntryNotPresent) }
-        guard !directoryEntry.hasReservedBits else { return .fault(.pasidDirectoryEntryReserved) }
+        guard directoryEntry.isPresent else { return fault(.pasidDirectoryEntryNotPresent) }
+        guard !directoryEntry.hasReservedBits else { return fault(.pasidDirectoryEntryReserved) }
 
         let entryLocation = PASIDTableEntry.location(in: directoryEntry.table, of: pasid)
-        guard let entry = PASIDTableEntry(in: memory, at: entryLocation) else { return .fault(.pasidTableAccess) }
+        guard let entry = PASIDTableEntry(in: memory, at: entryLocation) else { return fault(.pasidTableAccess) }
         isRecordSuppressed = isRecordSuppressed || entry.isFaultProcessingDisabled
-        guard entry.isPresent else { return .fault(.pasidEntryNotPresent) }
-        guard !entry.hasReservedBits else { return .fault(.pasidEntryReserved) }
-        guard let translation = entry.translation else { return .fault(.pasidEntryInvalid) }
-        guard !isPrivileged || request.pasid == nil || entry.takesSupervisorRequests else {
-            return .fault(.supervisorRequestNotEnabled)
-        }
+        guard entry.isPresent else { return fault(.pasidEntryNotPresent) }
+        guard !entry.hasReservedBits else { return fault(.pasidEntryReserved) }
+        guard let translation = entry.translation else { return fault(.pasidEntryInvalid) }
 
-        switch translation {
+        let stage: TranslationTag.Stage? =
+            switch translation {
+            case .firstStage: .first
+            case .secondStage: .second
+            case .nested: .nested
+            case .passThrough: nil
+            }
+        return .space(
+            CachedAddressSpace(
+                key: CachedAddressSpace.key(requester, requestPASID), domain: entry.domain, pasid: pasid,
+                tag: TranslationTag(stage, entry.domain, pasid), translation: translation,
+                takesSupervisorRequests: entry.takesSupervisorRequests,
+                isRequesterPrivileged: context.isRequesterPrivileged, writeProtect: entry.isWriteProtectEnabled,
+                isRecordSuppressed: isRecordSuppressed))
+    }
+
+    private func walk(
+        _ space: CachedAddressSpace, _ request: TranslationRequest, byteCount: UInt64, isPrivileged: Bool
+    ) -> PageRunResult {
+        switch space.translation {
         case .firstStage(let root, let levels):
-            return PageWalk.firstStage(
-                in: memory, root: root, levels: levels, address: request.address, isWrite: request.isWrite,
-                isPrivileged: isPrivileged, writeProtect: entry.isWriteProtectEnabled)
+            return PageWalk.firstStageRun(
+                in: memory, root: root, levels: levels, address: request.address, byteCount: byteCount,
+                isWrite: request.isWrite, isPrivileged: isPrivileged, writeProtect: space.writeProtect)
         case .nested(let firstStage, let levels, let secondStage):
-            return PageWalk.nested(
+            return PageWalk.nestedRun(
                 in: memory, firstStage: firstStage, levels: levels, secondStage: secondStage,
-                address: request.address, isWrite: request.isWrite, isPrivileged: isPrivileged,
-                writeProtect: entry.isWriteProtectEnabled)
+                address: request.address, byteCount: byteCount, isWrite: request.isWrite, isPrivileged: isPrivileged,
+                writeProtect: space.writeProtect)
         case .secondStage(let root):
-            return PageWalk.secondStage(
+            return PageWalk.secondStageRun(
                 in: memory, root: root, address: GuestPhysicalAddress(rawValue: request.address.rawValue),
                 isWrite: request.isWrite)
         case .passThrough:
             let address = request.address.rawValue
             guard address & EntryBits.aboveHostWidth == 0 else { return .fault(.beyondHostWidth) }
-            let pageByteCount: UInt64 = 1 << PagingEntry.largestPageShift
-            return .output(address, remaining: pageByteCount - address & (pageByteCount - 1))
+            return .page(host: address, offsetMask: 1 << PagingEntry.largestPageShift - 1)
         }
     }
 }
@@ -125,9 +206,24 @@ extension IOMMU {
 extension IOMMU {
     /// Completes `invalidation`: when it returns, no translation uses what it names as it was before.
     ///
-    /// Without caches that holds beforehand, and only ``invalidationCount`` changes. Whoever unmaps, narrows a
-    /// permission or changes an entry calls it all the same, between the change and the reuse of what was mapped.
+    /// Two caches are kept, both of successes only, so that what becomes present needs none (caching mode 0). The PASID
+    /// cache holds what the structures from root table to PASID entry say of a (requester, PASID). The IOTLB holds, by
+    /// domain and PASID, the translations of single pages and of runs of pages. Whoever unmaps, narrows a permission,
+    /// clears a dirty flag or changes an entry that is present invalidates, between the change and the reuse of what
+    /// was mapped; until then the old translation may be used.
     public mutating func invalidate(_ invalidation: Invalidation) {
         invalidationCount += 1
+        switch invalidation {
+        case .contextCache(let requester): pasidCache.invalidate(requester)
+        case .pasidCache(let domain, let pasid): pasidCache.invalidate(domain, pasid)
+        case .globalPASIDCache: pasidCache.invalidateAll()
+        case .pasidTLB(let domain, let pasid): translationCache.invalidate(domain, pasid)
+        case .pasidTLBPages(let domain, let pasid, let address, let byteCount):
+            translationCache.invalidate(domain, pasid, address, byteCount: byteCount)
+        case .domainTLB(let domain): translationCache.invalidate(domain)
+        case .domainTLBPages(let domain, let address, let byteCount):
+            translationCache.invalidate(domain, address, byteCount: byteCount)
+        case .globalTLB: translationCache.invalidateAll()
+        }
     }
 }

@@ -49,9 +49,15 @@ private final class Lookup {
         _ location: HostPhysicalAddress, clearing cleared: UInt64 = 0, setting set: UInt64 = 0, _ body: () -> Void
     ) {
         let old = word(location)
-        test.physical.store64(old & ~cleared | set, at: location)
+        change(location, to: old & ~cleared | set)
         body()
-        test.physical.store64(old, at: location)
+        change(location, to: old)
+    }
+
+    private func change(_ location: HostPhysicalAddress, to word: UInt64) {
+        test.physical.store64(word, at: location)
+        iommu.invalidate(.contextCache(requester))
+        iommu.invalidate(.globalPASIDCache)
     }
 }
 

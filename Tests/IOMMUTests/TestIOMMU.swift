@@ -39,7 +39,11 @@ final class TestIOMMU {
         unit.entry(requester: requester, pasid: pasid)
     }
 
-    func translate(_ request: TranslationRequest) -> Translation { unit.translate(request) }
+    func translate(_ request: TranslationRequest, byteCount: UInt64 = 1) -> Translation {
+        unit.translate(request, byteCount: byteCount)
+    }
+
+    func invalidate(_ invalidation: Invalidation) { unit.invalidate(invalidation) }
 }
 
 extension TestMemory {

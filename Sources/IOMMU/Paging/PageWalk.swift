@@ -19,9 +19,10 @@ public enum PageWalk {
         in memory: PhysicalMemory, root: HostPhysicalAddress, levels: PagingLevels, address: LinearAddress,
         isWrite: Bool, isPrivileged: Bool, writeProtect: Bool = true
     ) -> Translation {
-        walk(
-            memory, root: root.rawValue, secondStage: nil, levels: levels, address: address, isWrite: isWrite,
-            isPrivileged: isPrivileged, writeProtect: writeProtect)
+        Translation(
+            firstStageRun(
+                in: memory, root: root, levels: levels, address: address, isWrite: isWrite,
+                isPrivileged: isPrivileged, writeProtect: writeProtect))
     }
 
     /// Walks a guest's first stage, whose every pointer goes through the VM's second stage. What is permitted is what
@@ -31,15 +32,53 @@ public enum PageWalk {
         secondStage: HostPhysicalAddress, address: LinearAddress, isWrite: Bool, isPrivileged: Bool,
         writeProtect: Bool = true
     ) -> Translation {
-        walk(
-            memory, root: firstStage.rawValue, secondStage: secondStage, levels: levels, address: address,
-            isWrite: isWrite, isPrivileged: isPrivileged, writeProtect: writeProtect)
+        Translation(
+            nestedRun(
+                in: memory, firstStage: firstStage, levels: levels, secondStage: secondStage, address: address,
+                isWrite: isWrite, isPrivileged: isPrivileged, writeProtect: writeProtect))
     }
 
     /// Walks a second stage of four levels.
     public static func secondStage(
         in memory: PhysicalMemory, root: HostPhysicalAddress, address: GuestPhysicalAddress, isWrite: Bool
     ) -> Translation {
+        Translation(secondStageRun(in: memory, root: root, address: address, isWrite: isWrite))
+    }
+
+    /// The first address that no second stage translates: guest physical addresses have 48 bits.
+    static let guestAddressEnd: UInt64 = 1 << 48
+}
+
+// MARK: Runs
+
+extension PageWalk {
+    /// What the public walk of a first stage finds, and of pages of 4 KiB those that follow it in host memory, out of
+    /// the same lowest table, as long as they are needed for `byteCount` bytes and permit the access. Their accessed
+    /// and dirty flags are set as if each were walked to.
+    static func firstStageRun(
+        in memory: PhysicalMemory, root: HostPhysicalAddress, levels: PagingLevels, address: LinearAddress,
+        byteCount: UInt64 = 1, isWrite: Bool, isPrivileged: Bool, writeProtect: Bool
+    ) -> PageRunResult {
+        walk(
+            memory, root: root.rawValue, secondStage: nil, levels: levels, address: address, byteCount: byteCount,
+            isWrite: isWrite, isPrivileged: isPrivileged, writeProtect: writeProtect)
+    }
+
+    /// The same for a nested translation.
+    static func nestedRun(
+        in memory: PhysicalMemory, firstStage: GuestPhysicalAddress, levels: PagingLevels,
+        secondStage: HostPhysicalAddress, address: LinearAddress, byteCount: UInt64 = 1, isWrite: Bool,
+        isPrivileged: Bool, writeProtect: Bool
+    ) -> PageRunResult {
+        walk(
+            memory, root: firstStage.rawValue, secondStage: secondStage, levels: levels, address: address,
+            byteCount: byteCount, isWrite: isWrite, isPrivileged: isPrivileged, writeProtect: writeProtect)
+    }
+
+    /// The page of a second stage. It comes alone: the pages of a second stage are as large as they can be.
+    static func secondStageRun(
+        in memory: PhysicalMemory, root: HostPhysicalAddress, address: GuestPhysicalAddress, isWrite: Bool
+    ) -> PageRunResult {
         guard address.rawValue < guestAddressEnd else {
             return .fault(.beyondGuestWidth, secondStageAddress: address.rawValue)
         }
@@ -48,9 +87,6 @@ public enum PageWalk {
         case .page(let page): return page.translate(address.rawValue, isWrite: isWrite)
         }
     }
-
-    /// The first address that no second stage translates: guest physical addresses have 48 bits.
-    static let guestAddressEnd: UInt64 = 1 << 48
 }
 
 // MARK: Second stage
@@ -76,13 +112,13 @@ extension PageWalk {
         @inline(__always)
         func contains(_ address: UInt64) -> Bool { address & ~offsetMask == start }
 
+        /// - Parameter firstStageMask: The size less 1 of the first stage's page, which may be the smaller one.
         @inline(__always)
-        func translate(_ address: UInt64, isWrite: Bool, remaining: UInt64 = .max) -> Translation {
+        func translate(_ address: UInt64, isWrite: Bool, firstStageMask: UInt64 = .max) -> PageRunResult {
             guard isWrite ? isWritable : isReadable else {
                 return .fault(isWrite ? .writeDenied : .readDenied, secondStageAddress: address)
             }
-            let offset = address & offsetMask
-            return .output(host | offset, remaining: min(remaining, offsetMask &+ 1 &- offset))
+            return .page(host: host | address & offsetMask, offsetMask: min(offsetMask, firstStageMask))
         }
     }
 
@@ -128,8 +164,8 @@ extension PageWalk {
     @inline(__always)
     private static func walk(
         _ memory: PhysicalMemory, root: UInt64, secondStage: HostPhysicalAddress?, levels: PagingLevels,
-        address: LinearAddress, isWrite: Bool, isPrivileged: Bool, writeProtect: Bool
-    ) -> Translation {
+        address: LinearAddress, byteCount: UInt64, isWrite: Bool, isPrivileged: Bool, writeProtect: Bool
+    ) -> PageRunResult {
         guard levels.isCanonical(address) else { return .fault(.nonCanonicalAddress) }
         var table = root & ~(pageByteCount &- 1)
         var permission = FirstStageEntry.writable | FirstStageEntry.user
@@ -165,19 +201,24 @@ extension PageWalk {
             let entry = FirstStageEntry(rawValue: raw)
             guard entry.isPresent else { return .fault(.firstStageNotPresent) }
             guard !entry.hasReservedBits(shift: shift) else { return .fault(.firstStageReserved) }
+            let permissionAbove = permission
             permission &= raw
 
             let isPage = PagingEntry.isPage(raw, shift: shift)
-            var result = Translation.translated(entryAddress, remaining: 0)
+            var outputPage = tablePage
+            var run: PageRun?
             if isPage {
                 guard isPrivileged || permission & FirstStageEntry.user != 0 else { return .fault(.userRequestDenied) }
                 guard !isWrite || permission & FirstStageEntry.writable != 0 || isPrivileged && !writeProtect else {
                     return .fault(.writeDenied)
                 }
-                result = finish(
-                    memory, page: PagingEntry.page(raw, shift: shift), offsetMask: 1 &<< shift &- 1,
-                    address: address.rawValue, secondStage: secondStage, tablePage: tablePage, isWrite: isWrite)
-                if case .fault = result { return result }
+                let offsetMask: UInt64 = 1 &<< shift &- 1
+                let output = PagingEntry.page(raw, shift: shift) | address.rawValue & offsetMask
+                let result = finish(
+                    memory, output, offsetMask: offsetMask, secondStage: secondStage, page: &outputPage,
+                    isWrite: isWrite)
+                guard case .run(let found) = result else { return result }
+                run = found
             }
 
             let used = FirstStageEntry.accessed | (isPage && isWrite ? FirstStageEntry.dirty : 0)
@@ -187,29 +228,70 @@ extension PageWalk {
                 }
                 memory.setBits8(UInt8(truncatingIfNeeded: used), at: entryAddress)
             }
-            if isPage { return result }
+            if var run {
+                if shift == PagingEntry.pageShift, run.byteCount < byteCount {
+                    let leaves = Leaves(
+                        table: secondStage == nil ? nil : tablePage, permission: permissionAbove, isWrite: isWrite,
+                        isPrivileged: isPrivileged, writeProtect: writeProtect)
+                    leaves.extend(&run, to: byteCount, in: memory, after: location, secondStage, &outputPage)
+                }
+                return .run(run)
+            }
             table = raw & PagingEntry.address
             shift &-= PagingEntry.bitsPerLevel
         }
     }
 
-    /// From the page of the first stage to the host physical address.
+    /// From an address that the first stage yields to the host physical one. `page` is a page of the second stage that
+    /// may hold it, and then the one that does.
     @inline(__always)
     private static func finish(
-        _ memory: PhysicalMemory, page: UInt64, offsetMask: UInt64, address: UInt64, secondStage: HostPhysicalAddress?,
-        tablePage: SecondStagePage, isWrite: Bool
-    ) -> Translation {
-        let offset = address & offsetMask
-        let output = page | offset
-        let remaining = offsetMask &+ 1 &- offset
-        guard let secondStage else { return .output(output, remaining: remaining) }
-        if tablePage.contains(output) {
-            return tablePage.translate(output, isWrite: isWrite, remaining: remaining)
+        _ memory: PhysicalMemory, _ output: UInt64, offsetMask: UInt64, secondStage: HostPhysicalAddress?,
+        page: inout SecondStagePage, isWrite: Bool
+    ) -> PageRunResult {
+        guard let secondStage else { return .page(host: output, offsetMask: offsetMask) }
+        if !page.contains(output) {
+            guard output < guestAddressEnd else { return .fault(.beyondGuestWidth, secondStageAddress: output) }
+            switch lookUpSecondStage(memory, root: secondStage, address: output) {
+            case .fault(let reason): return .fault(reason, secondStageAddress: output)
+            case .page(let found): page = found
+            }
         }
-        guard output < guestAddressEnd else { return .fault(.beyondGuestWidth, secondStageAddress: output) }
-        switch lookUpSecondStage(memory, root: secondStage, address: output) {
-        case .fault(let reason): return .fault(reason, secondStageAddress: output)
-        case .page(let outputPage): return outputPage.translate(output, isWrite: isWrite, remaining: remaining)
+        return page.translate(output, isWrite: isWrite, firstStageMask: offsetMask)
+    }
+
+    /// The lowest table that a walk ended in, and what the way there permits.
+    private struct Leaves {
+        /// Where the second stage has the table; `nil` when there is none.
+        var table: SecondStagePage?
+        /// The R/W and U/S bits that all entries above have.
+        var permission: UInt64
+        var isWrite: Bool
+        var isPrivileged: Bool
+        var writeProtect: Bool
+
+        /// Adds the pages of the entries behind `location` to `run` until it has `byteCount` bytes, or one does not
+        /// follow in memory, does not permit the access, or would fault in any other way.
+        @inline(__always)
+        func extend(
+            _ run: inout PageRun, to byteCount: UInt64, in memory: PhysicalMemory, after location: UInt64,
+            _ secondStage: HostPhysicalAddress?, _ outputPage: inout SecondStagePage
+        ) {
+            let used = FirstStageEntry.accessed | (isWrite ? FirstStageEntry.dirty : 0)
+            var location = location &+ 8
+            while run.byteCount < byteCount, location % pageByteCount != 0 {
+                let entryAddress = HostPhysicalAddress(rawValue: location)
+                guard let raw = memory.loadEntry(entryAddress), FirstStageEntry(rawValue: raw).isPresent,
+                    isPrivileged || permission & raw & FirstStageEntry.user != 0,
+                    !isWrite || permission & raw & FirstStageEntry.writable != 0 || isPrivileged && !writeProtect,
+                    case .run(let next) = PageWalk.finish(
+                        memory, PagingEntry.page(raw, shift: PagingEntry.pageShift), offsetMask: pageByteCount &- 1,
+                        secondStage: secondStage, page: &outputPage, isWrite: isWrite),
+                    raw & used == used || table?.isWritable ?? true, run.append(next.host)
+                else { return }
+                if raw & used != used { memory.setBits8(UInt8(truncatingIfNeeded: used), at: entryAddress) }
+                location &+= 8
+            }
         }
     }
 }

@@ -6,14 +6,20 @@ public enum Invalidation: Equatable, Sendable {
     case contextCache(RequesterID)
     /// Type 7, PASID-selective: what is cached of one PASID entry.
     case pasidCache(DomainID, HostPASID)
-    /// Type 6, PASID-selective: every first-stage and pass-through translation of one PASID.
+    /// Type 7, global: what is cached of every PASID entry.
+    case globalPASIDCache
+    /// Type 6, PASID-selective: every first-stage, nested and pass-through translation of one PASID.
     case pasidTLB(DomainID, HostPASID)
-    /// Type 6, page-selective: first-stage translations of `byteCount` bytes of one PASID.
+    /// Type 6, page-selective: first-stage and nested translations that `byteCount` bytes of one PASID touch. A large
+    /// page is forgotten as a whole.
     case pasidTLBPages(DomainID, HostPASID, LinearAddress, byteCount: UInt64)
-    /// Type 2, domain-selective: every second-stage and nested translation of a domain; these are not PASID-tagged.
+    /// Type 2, domain-selective: every second-stage and nested translation of a domain, whatever the PASID.
     case domainTLB(DomainID)
-    /// Type 2, page-selective: second-stage translations of `byteCount` bytes of a domain.
+    /// Type 2, page-selective: second-stage translations that `byteCount` bytes of a domain touch, and all nested ones
+    /// of the domain, which do not tell what guest physical pages they went through.
     case domainTLBPages(DomainID, GuestPhysicalAddress, byteCount: UInt64)
+    /// Type 2, global: every translation.
+    case globalTLB
 }
 
 extension Invalidation {

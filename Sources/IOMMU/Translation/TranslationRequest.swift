@@ -29,33 +29,14 @@ public struct TranslationRequest: Sendable, BitwiseCopyable {
 /// The answer to one address: where it lies, or why the access is blocked.
 public enum Translation: Equatable, Sendable, BitwiseCopyable {
     /// `remaining` is the count of bytes from the address to the end of the translated page (4 KiB, 2 MiB or 1 GiB; of
-    /// a nested translation, the smaller of the two stages' pages). The address may be a device's: who uses it finds
-    /// out that it is not memory.
+    /// a nested translation, the smaller of the two stages' pages), or, where more was asked for, of the last of
+    /// several pages in a row. The address may be a device's: who uses it finds out that it is not memory.
     case translated(HostPhysicalAddress, remaining: UInt64)
     case fault(TranslationFault)
 
     /// The fault with `reason`.
     @inlinable @inline(__always)
     public static func fault(_ reason: FaultReason) -> Self { .fault(TranslationFault(reason: reason)) }
-
-    /// The fault with `reason` that the second stage raised on `address`.
-    @inline(__always)
-    static func fault(_ reason: FaultReason, secondStageAddress address: UInt64) -> Self {
-        .fault(TranslationFault(reason: reason, secondStageAddress: GuestPhysicalAddress(rawValue: address)))
-    }
-
-    /// The end of every translation: the interrupt range is not memory, whatever the tables say (§6.2), and a large
-    /// page that contains it ends before it.
-    @inline(__always)
-    static func output(_ address: UInt64, remaining: UInt64) -> Self {
-        let interruptRange: Range<UInt64> = 0xFEE0_0000..<0xFEF0_0000
-        guard !interruptRange.contains(address) else { return .fault(.outputInInterruptRange) }
-        var remaining = remaining
-        if address < interruptRange.lowerBound {
-            remaining = min(remaining, interruptRange.lowerBound - address)
-        }
-        return .translated(HostPhysicalAddress(rawValue: address), remaining: remaining)
-    }
 }
 
 /// Why an access was blocked.

@@ -51,10 +51,17 @@ final class OperationsFixture {
 
     func unmap(_ address: UInt64, byteCount: UInt64 = 4096) throws {
         try table.unmap(LinearAddress(rawValue: address), byteCount: byteCount)
+        invalidate()
     }
 
     func protect(_ address: UInt64) throws {
         try table.protect(LinearAddress(rawValue: address), byteCount: 4096, writable: false)
+        invalidate()
+    }
+
+    /// Makes the IOMMU forget the address space, as whoever changes its table must.
+    private func invalidate() {
+        iommu.invalidate(.pasidTLB(DomainID(rawValue: 1), Self.pasid))
     }
 
     /// The bytes of physical page `page`.

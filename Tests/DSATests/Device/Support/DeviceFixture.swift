@@ -229,6 +229,7 @@ extension DeviceFixture {
     /// Takes page `page` out of the address space.
     func unmap(page: Int) throws {
         try table.unmap(LinearAddress(rawValue: self.page(page)), byteCount: 4096)
+        iommu.invalidate(.globalTLB)
     }
 
     /// Puts page `page` back, or makes it read-only.
@@ -236,6 +237,7 @@ extension DeviceFixture {
         try table.remap(
             LinearAddress(rawValue: self.page(page)), to: region.advanced(by: UInt64(page) * 4096), byteCount: 4096,
             writable: writable)
+        iommu.invalidate(.globalTLB)
     }
 
     /// Puts what is no memory where page `page` was: a device's page.
