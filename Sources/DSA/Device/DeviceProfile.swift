@@ -69,4 +69,6 @@ public enum DeviceEffect: Sendable {
     case pageRequest(PageRequest)
     /// Nobody waits for the answer to the request of this group any more.
     case pageRequestWithdrawn(PageRequestGroup)
+    /// All interrupt handles, and with Reset Device all permissions, are gone.
+    case interruptHandlesVoided
 }
