@@ -37,9 +37,9 @@ public struct DeviceProfile: Sendable {
     /// fault is reported. A descriptor touches at most eight pages at a time.
     public var pageRequestRetryLimit = 16
 
-    /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
+    /// A DSA 1.0 part (dsa-device 7.8), with all operations that DSA 1.0 defines.
     public static let dsa1 = DeviceProfile(
-        version: 0x100, general: .dsa1, operations: .emulated, workQueueCount: 8, totalWorkQueueSize: 128,
+        version: 0x100, general: .dsa1, operations: .architectural1, workQueueCount: 8, totalWorkQueueSize: 128,
         groupCount: 4, engineCount: 4, readBufferCount: 96, msixVectorCount: 9, interruptHandleCount: 0,
         isPASIDEnabled: true, isPrivilegedModeEnabled: true)
 
