@@ -16,6 +16,7 @@ extension CommandError {
         case .incompleteGroup: "group with WQs but no engines, or engines but no WQs"
         case .workQueueGroupConflict: "WQ in no group, in several, or without size in one"
         case .engineInSeveralGroups: "engine in several groups"
+        case .invalidEventLog: "illegal event log configuration"
         case .deviceNotEnabled: "device not Enabled"
         case .workQueueNotDisabled: "WQ not Disabled"
         case .workQueueSizeZero: "WQ size 0"

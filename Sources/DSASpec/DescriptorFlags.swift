@@ -36,6 +36,9 @@ public struct DescriptorFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// Cache Control 2.
     public static let destinationReadback = Self(rawValue: 1 << 14)
 
+    /// Batch: an earlier part of the batch has failed already (Batch Continuation, DSA 2.0).
+    public static let batchError = Self(rawValue: 1 << 16)
+
     /// Drain: Readback Address 1 Valid.
     public static let readbackAddress1Valid = Self(rawValue: 1 << 16)
     /// Drain: Readback Address 2 Valid.

@@ -69,6 +69,8 @@ public struct CommandError: RawRepresentable, Hashable, Sendable {
     public static let workQueueGroupConflict = Self(rawValue: 0x16)
     /// An engine is in more than one group.
     public static let engineInSeveralGroups = Self(rawValue: 0x17)
+    /// The event log is to be used and its configuration is illegal, or the device has none.
+    public static let invalidEventLog = Self(rawValue: 0x19)
     /// Enable WQ on a device that is not Enabled.
     public static let deviceNotEnabled = Self(rawValue: 0x20)
     /// Enable WQ of a WQ that is not Disabled.

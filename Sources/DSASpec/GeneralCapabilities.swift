@@ -13,6 +13,10 @@ public struct GeneralCapabilities: RawRepresentable, Hashable, Sendable, Bitwise
     /// 2^31 bytes, batches of 1024, 2048 IMS entries, configurable. Bit 38 is set on them too; its meaning is unknown.
     public static let dsa1 = Self(rawValue: 0x40_915F_0107)
 
+    /// A DSA 2.0 part of the same size: besides, event log with entries of 64 bytes, which drops what finds it full,
+    /// fault info, and batch continuation.
+    public static let dsa2 = Self(rawValue: 0x1_915F_B107)
+
     /// Bit 0: Block on Fault.
     @inlinable public var supportsBlockOnFault: Bool { has(0) }
 
@@ -72,6 +76,9 @@ public struct GeneralCapabilities: RawRepresentable, Hashable, Sendable, Bitwise
 
     /// Bit 31, Configuration Support: software may configure WQs, groups and engines.
     @inlinable public var supportsConfiguration: Bool { has(31) }
+
+    /// Bit 32: an event that finds the event log full is dropped; otherwise the device waits. DSA 2.0.
+    @inlinable public var dropsEventsOfFullLog: Bool { has(32) }
 
     /// Bit 52, Batch1: a batch of one descriptor is legal, DSA 3.0.
     @inlinable public var supportsBatchOfOne: Bool { has(52) }

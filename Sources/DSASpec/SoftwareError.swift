@@ -58,6 +58,24 @@ public struct SoftwareError: Hashable, Sendable, BitwiseCopyable {
     /// Bit 4 and bytes 8-9: the member's place in its batch.
     public var batchIndex: Int? { word0 & 0x10 != 0 ? Int(word1 & 0xFFFF) : nil }
 
+    /// Bytes 12-15: the mask of Invalid Flags for 0x11, the interrupt handle for 0x19, the ``faultOperand``.
+    public var errorInformation: UInt32 {
+        get { UInt32(truncatingIfNeeded: word1 >> 32) }
+        set { word1 = word1 & 0xFFFF_FFFF | UInt64(newValue) << 32 }
+    }
+
+    /// Bit 7: ``errorInformation`` is meaningful. DSA 2.0; a 1.0 part leaves it 0.
+    public var isErrorInformationValid: Bool {
+        get { word0 & 0x80 != 0 }
+        set { word0 = word0 & ~0x80 | (newValue ? 0x80 : 0) }
+    }
+
+    /// Bits 31:29 of ``errorInformation``, for page faults: the operand whose access faulted. DSA 2.0.
+    public var faultOperand: FaultOperand {
+        get { FaultOperand(rawValue: UInt8(truncatingIfNeeded: errorInformation >> 29)) ?? .unknown }
+        set { errorInformation = errorInformation & ~(7 << 29) | UInt32(newValue.rawValue) << 29 }
+    }
+
     /// Bytes 16-23; bits 11:0 may be 0.
     public var faultAddress: LinearAddress {
         get { LinearAddress(rawValue: word2) }

@@ -18,7 +18,9 @@ struct OperationRow: Sendable, CustomTestStringConvertible {
 
     static let all = [
         OperationRow(opcode: .noOp, allowed: 0x101C, reserved: Set(16...35).union(38...63), required: 0),
-        OperationRow(opcode: .batch, allowed: 0x121C, reserved: Set(24...31).union(38...63), required: 0),
+        OperationRow(
+            opcode: .batch, allowed: 0x121C, added: 0x01_0000, addedBy: 15, reserved: Set(24...31).union(38...63),
+            required: 0),
         OperationRow(
             opcode: .drain, allowed: 0x0C_161C, added: 0x03_0000, addedBy: 9, reserved: Set(32...35).union(38...63),
             required: 0),
@@ -26,25 +28,12 @@ struct OperationRow: Sendable, CustomTestStringConvertible {
         OperationRow(opcode: .fill, allowed: 0x751E, reserved: Set(38...63), required: 0),
         OperationRow(opcode: .compare, allowed: 0x169E, reserved: Set(38...39).union(41...63), required: 0x0C),
         OperationRow(opcode: .comparePattern, allowed: 0x129E, reserved: Set(38...39).union(41...63), required: 0x0C),
-        OperationRow(
-            opcode: .createDeltaRecord, allowed: 0x7F9E, reserved: Set(38...39).union(52...55).union(57...63),
-            required: 0x0C),
-        OperationRow(opcode: .applyDeltaRecord, allowed: 0x771E, reserved: Set(38...39).union(44...63), required: 0),
         OperationRow(opcode: .dualcast, allowed: 0x7F1E, reserved: Set(38...39).union(48...63), required: 0),
         OperationRow(
             opcode: .crcGeneration, allowed: 0x07_1A1E, reserved: Set(24...31).union(38...39).union(56...63),
             required: 0x0C),
         OperationRow(
             opcode: .copyWithCRC, allowed: 0x07_7F1E, reserved: Set(38...39).union(56...63), required: 0x0C),
-        OperationRow(
-            opcode: .difCheck, allowed: 0x121E,
-            reserved: Set(24...31).union(38...39).union([41]).union(43...47).union(56...63), required: 0x0C),
-        OperationRow(
-            opcode: .difInsert, allowed: 0x771E, reserved: Set(38...40).union(43...55), required: 0),
-        OperationRow(
-            opcode: .difStrip, allowed: 0x771E,
-            reserved: Set(38...39).union([41]).union(43...47).union(56...63), required: 0),
-        OperationRow(opcode: .difUpdate, allowed: 0x771E, reserved: Set(38...39).union(43...47), required: 0),
         OperationRow(
             opcode: .cacheFlush, allowed: 0x741E, added: 0x100, addedBy: 3, reserved: Set(16...23).union(38...63),
             required: 0),

@@ -117,9 +117,6 @@ import Testing
                 + "SWQD_TCP_LISTEN, SWQD_TCP_TOKEN_FILE"),
         // Devices.
         .file(
-            #"{"devices": [{}, {"profile": "dsa2"}]}"#,
-            "devices[1].profile: is dsa2, which this version does not have; dsa1 is accepted"),
-        .file(
             #"{"devices": [{"name": "dsa1"}, {}]}"#,
             #"devices[1].name: is "dsa1", which is taken: devices[0] has the same name"#),
         .file(

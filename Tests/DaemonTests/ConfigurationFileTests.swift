@@ -15,11 +15,22 @@ import Testing
           "tcp": {"listen": "[::1]:7250", "tokenFile": "%/token"},
           "stateDir": "/x/state",
           "history": {"durability": "off", "retentionDays": 0, "retentionRows": "1000000000000"},
-          "devices": [{"name": "first"}, {"name": "second", "profile": "dsa1", "layout": "%/layout"}],
+          "devices": [
+            {"name": "first", "profile": "dsa2"},
+            {
+              "name": "second", "profile": "dsa1", "layout": "%/layout",
+              "openPoints": {
+                "checkOrder": "reversed", "missingFlags": "all_required", "cacheFlushAccess": "write",
+                "steeringTags": "accepted_flags", "errorBytesCompleted": "progress",
+                "resetOfDisabledWq": "not_enabled", "abortedTransfer": "abandoned", "expectedResult": "whole_byte"
+              },
+              "capabilities": {"opcap": "production", "gencap": "0x915f0106"}
+            }
+          ],
           "limits": {
             "connections": 1, "lineBytes": 1024, "memoryPerClientBytes": "4096", "vms": 2, "processes": 3,
             "eventQueue": 4, "replyBytes": 4097, "portalsPerClient": 5, "hostPasidQuota": 6, "vmPasidQuota": 7,
-            "drainTimeoutMs": 0, "interruptsPerClient": 8
+            "drainTimeoutMs": 0
           },
           "logLevel": "warning",
           "pasidTranslationPolicy": "zf_set_and_skipped"
@@ -59,7 +70,6 @@ import Testing
         #expect(configuration.limits.hostPASIDQuota == 6)
         #expect(configuration.limits.vmPASIDQuota == 7)
         #expect(configuration.limits.drainTimeoutMilliseconds == 0)
-        #expect(configuration.limits.interruptsPerClient == 8)
         #expect(configuration.logLevel == .warning)
         #expect(configuration.wireLimits == configuration.limits.wire)
     }

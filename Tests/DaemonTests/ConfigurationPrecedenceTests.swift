@@ -206,6 +206,5 @@ import Testing
         #expect(configuration.limits.hostPASIDQuota == 524_288)
         #expect(configuration.limits.vmPASIDQuota == 256)
         #expect(configuration.limits.drainTimeoutMilliseconds == 10_000)
-        #expect(configuration.limits.interruptsPerClient == 64)
     }
 }

@@ -114,7 +114,8 @@ extension Device {
             for index in workQueues.indices { workQueues[index].isOccupancyInterruptGenerated = false }
             areUserInterruptsEnabled = false
             interrupts.reset()
-            effects.append(.interruptHandlesVoided)
+            eventLog.configuration = EventLogConfiguration()
+            usesEventLog = false
         case .disableWorkQueues(let mask):
             setState(.disabled, of: mask)
         case .resetWorkQueues(let mask):
@@ -133,6 +134,7 @@ extension Device {
 
     private mutating func disableAll() {
         state = .disabled
+        eventLog.isActive = false
         for index in workQueues.indices { workQueues[index].state = .disabled }
         for index in engines.indices { engines[index].group = -1 }
     }

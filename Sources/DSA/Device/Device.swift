@@ -24,6 +24,9 @@ public struct Device: ~Copyable {
     public internal(set) var softwareError = SoftwareError()
     /// The Page Request capability of the function.
     public internal(set) var pageRequests = PageRequestInterface()
+    /// GENCFG bit 13: the event log is used from the next Enable Device on.
+    public internal(set) var usesEventLog = false
+    var eventLog = EventLog()
 
     /// GENCFG bit 12: users' descriptors may request a completion interrupt.
     public internal(set) var areUserInterruptsEnabled = false

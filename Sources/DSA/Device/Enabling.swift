@@ -61,12 +61,19 @@ extension Device {
             let isInGroup = queuesInGroups >> UInt64(index) & 1 == 1
             guard isInGroup == (workQueues[index].configuration.size > 0) else { return .workQueueGroupConflict }
         }
+        if usesEventLog {
+            guard
+                isEventLogLegal(
+                    isPASIDEnabled: profile.isPASIDEnabled, isPrivilegedModeEnabled: profile.isPrivilegedModeEnabled)
+            else { return .invalidEventLog }
+        }
         for index in groups.indices {
             for engine in engines.indices where groups[index].engines >> UInt64(engine) & 1 == 1 {
                 engines[engine].group = index
             }
         }
         pageRequests.hasResponseFailure = false
+        if usesEventLog { startEventLog() }
         state = .enabled
         return .none
     }

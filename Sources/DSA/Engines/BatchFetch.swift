@@ -8,8 +8,7 @@ extension Device {
     mutating func fetchMember(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
         let batch = engines[index].batch
         guard batch.completed < batch.count else {
-            var record = CompletionRecord(status: batch.hasFailure ? .batchError : .success)
-            record.bytesCompleted = batch.completed
+            let record = batchRecord(engine: index, status: batch.hasFailure ? .batchError : .success)
             endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
             return
         }
@@ -26,9 +25,10 @@ extension Device {
                 failList(engine: index, status: .hardwareError, iommu: &iommu, memory: memory)
                 return
             }
-            if member.flags.contains(.fence), batch.hasFailure {
-                var record = CompletionRecord(status: .batchError)
-                record.bytesCompleted = batch.completed
+            // A record that waits in the event log is not written yet, so that no fence can be passed.
+            if member.flags.contains(.fence), batch.hasFailure || batch.hasRecordInLog {
+                engines[index].batch.hasFailure = true
+                let record = batchRecord(engine: index, status: .batchError)
                 endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
                 return
             }
@@ -48,9 +48,18 @@ extension Device {
         engine index: Int, status: CompletionStatus, at address: LinearAddress? = nil, iommu: inout IOMMU,
         memory: PhysicalMemory
     ) {
-        var record = CompletionRecord(status: status)
-        record.bytesCompleted = engines[index].batch.completed
+        var record = batchRecord(engine: index, status: status)
         if status == .batchListPageFault, let address { record.faultAddress = address }
         endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
+    }
+
+    /// The record of the batch in engine `index` with its members so far. Result tells what a continuation has to put
+    /// into the flag Batch Error (dsa-device 2.1).
+    private func batchRecord(engine index: Int, status: CompletionStatus) -> CompletionRecord {
+        let batch = engines[index].batch
+        var record = CompletionRecord(status: status)
+        record.bytesCompleted = batch.completed
+        if profile.general.supportsBatchContinuation { record.result = batch.hasFailure ? 1 : 0 }
+        return record
     }
 }

@@ -77,6 +77,14 @@ extension Device {
             engines[index].activity = .working
             resume(engine: index, after: answer, iommu: &iommu, memory: memory)
             return true
+        case .awaitingLog:
+            guard engines[index].isAborted || retryEvent(engine: index, iommu: &iommu, memory: memory) else {
+                return false
+            }
+            guard engines[index].isAborted else {
+                budget.actions -= 1
+                return true
+            }
         case .working:
             break
         }
@@ -160,6 +168,7 @@ extension Device {
             engines[index].batch = Batch()
             engines[index].batch.interrupt = engines[index].interrupt
             engines[index].batch.count = engines[index].current.descriptorCount
+            engines[index].batch.hasFailure = engines[index].current.flags.contains(.batchError)
         default:
             engines[index].transfer = Transfer(engines[index].current, openPoints: profile.openPoints)
             engines[index].isTransferring = true

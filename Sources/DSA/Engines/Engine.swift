@@ -6,6 +6,7 @@ internal import PCIe
 ///     idle --take--> working <--> window out     (a window runs on a thread of the driver)
 ///                    working --> waiting         (Drain: earlier descriptors are still in other engines)
 ///                    working <--> awaiting page  (a page request has no answer)
+///                    working <--> awaiting log   (the event log is full)
 ///                    working --retire--> idle
 ///
 /// An engine has one directly submitted descriptor at a time. For a batch it works the members one after the other,
@@ -17,6 +18,7 @@ struct Engine: Sendable {
         case windowOut
         case waiting
         case awaitingPage
+        case awaitingLog
     }
 
     var activity = Activity.idle
@@ -42,6 +44,8 @@ struct Engine: Sendable {
     var batch = Batch()
     var isBatch = false
     var pageWait = PageWait()
+    /// What waits for room in the event log. Valid while ``Activity/awaitingLog``.
+    var pendingEvent = PendingEvent()
     /// An abort concerns the item: at the next step it ends without a record, unless a transfer completes first.
     var isAborted = false
 
@@ -54,10 +58,12 @@ struct Batch: Sendable, BitwiseCopyable {
     /// Members processed so far, successful or not; the index of the current one.
     var completed: UInt32 = 0
     var count: UInt32 = 0
-    /// Some member's status was not 0x01.
+    /// Some member's status was not 0x01, here or, by the flag Batch Error, in an earlier part of the batch.
     var hasFailure = false
     /// The batch's own ``Engine/interrupt``.
     var interrupt: InterruptVector?
+    /// The record of some member is in the event log: software writes it, at a time of its own.
+    var hasRecordInLog = false
     /// The current member was fetched.
     var isMemberCurrent = false
 }

@@ -38,7 +38,7 @@ struct PageWait: Sendable, BitwiseCopyable {
 
 extension Device {
     /// Whether page faults of engine `index` become page requests: PRS is on, and the WQ does not do without.
-    private func mayRequestPage(engine index: Int) -> Bool {
+    func mayRequestPage(engine index: Int) -> Bool {
         pageRequests.mayAsk
     }
 
@@ -134,7 +134,7 @@ extension Device {
             end(
                 engine: index, with: CompletionRecord(readbackFaultAt: wait.address), iommu: &iommu, memory: memory)
         case (.record, _):
-            loseRecord(engine: index, at: wait.address)
+            loseRecord(engine: index, record: wait.record, iommu: &iommu, memory: memory)
         }
     }
 }

@@ -13,7 +13,7 @@ extension Device {
     }
 
     /// Goes on after the current descriptor of engine `index`, which ended with `status`.
-    private mutating func conclude(engine index: Int, status: CompletionStatus) {
+    mutating func conclude(engine index: Int, status: CompletionStatus) {
         engines[index].pageWait.requestCount = 0
         interruptCompletion(engine: index)
         if engines[index].isBatch {
@@ -55,16 +55,20 @@ extension Device {
         busyEngines &= ~(1 << UInt64(index))
     }
 
-    /// Writes the completion record or SWERROR. Returns the status the descriptor ended with, or `nil` when the engine
-    /// waits for the page of the record.
+    /// Writes the completion record, or reports an event. Returns the status the descriptor ended with, which the
+    /// failure to write the record may change, or `nil` when the engine waits for the page of the record or for room
+    /// in the event log.
     private mutating func report(
         engine index: Int, record: CompletionRecord, iommu: inout IOMMU, memory: PhysicalMemory
     ) -> CompletionStatus? {
         let flags = engines[index].current.flags
         let status = record.status
+        if let code = codeBehindOthers(engine: index, status: status) {
+            return reportEvent(code, record: record, engine: index, iommu: &iommu, memory: memory)
+        }
         guard flags.contains(.completionRecordAddressValid), !status.bypassesRecord else {
-            if !status.isQuietWithoutRequest { recordError(engine: index, record: record) }
-            return status
+            guard !status.isQuietWithoutRequest else { return status }
+            return reportEvent(status, record: record, engine: index, iommu: &iommu, memory: memory)
         }
         guard flags.contains(.requestCompletionRecord) || !status.isQuietWithoutRequest else { return status }
 
@@ -80,45 +84,20 @@ extension Device {
         }
         // A record is 32 bytes on a multiple of 32: it never leaves its page.
         guard case .translated(let target, _) = translation, memory.publish(record, at: target) else {
-            recordError(engine: index, record: CompletionRecord(recordFaultAt: address))
-            return .completionRecordPageFault
+            return reportEvent(
+                .completionRecordPageFault, record: record, engine: index, iommu: &iommu, memory: memory)
         }
         recordCount &+= 1
-        if status == .invalidInterruptHandle { recordError(engine: index, record: record) }
-        return status
+        guard status == .invalidInterruptHandle else { return status }
+        return reportEvent(status, record: record, engine: index, iommu: &iommu, memory: memory)
     }
 
-    /// Ends the current descriptor of engine `index`, whose record cannot be written: SWERROR says so (DSA 3.0
-    /// §3.13.3).
-    mutating func loseRecord(engine index: Int, at address: LinearAddress) {
-        recordError(engine: index, record: CompletionRecord(recordFaultAt: address))
-        conclude(engine: index, status: .completionRecordPageFault)
-    }
-
-    /// Reports the end of the current descriptor through SWERROR (DSA 3.0 §5.8.1).
-    private mutating func recordError(engine index: Int, record: CompletionRecord) {
-        let engine = engines[index]
-        var error = SoftwareError(code: record.status)
-        error.workQueue = engine.item.portal.workQueue
-        error.setDescriptor(
-            pasid: engine.pasid ?? HostPASID(truncating: 0), isPrivileged: engine.isPrivileged,
-            opcode: engine.current.opcode, batchIndex: engine.isBatch ? Int(engine.batch.completed) : nil)
-        switch record.status {
-        case .pageFault, .pageRequestFailed, .batchListPageFault, .completionRecordPageFault, .readbackPageFault:
-            error.faultWasWrite = record.faultWasWrite
-            error.faultAddress = record.faultAddress
-        default:
-            break
-        }
-        self.record(error)
-    }
-}
-
-extension CompletionRecord {
-    /// 0x1A: what SWERROR tells when a record cannot be written.
-    fileprivate init(recordFaultAt address: LinearAddress) {
-        self.init(status: .completionRecordPageFault)
-        faultWasWrite = true
-        faultAddress = address
+    /// Ends the current descriptor of engine `index`, whose `record` cannot be written (DSA 3.0 §3.13.3).
+    mutating func loseRecord(
+        engine index: Int, record: CompletionRecord, iommu: inout IOMMU, memory: PhysicalMemory
+    ) {
+        let status = reportEvent(
+            .completionRecordPageFault, record: record, engine: index, iommu: &iommu, memory: memory)
+        if let status { conclude(engine: index, status: status) }
     }
 }

@@ -2,11 +2,15 @@ import DSASpec
 
 /// The CRC of an operation so far. Every CRC of a first part is the seed of the rest (dsa-device §4.4).
 struct CRCProgress: Sendable, BitwiseCopyable {
-    var value: UInt32
+    var value: UInt32 = 0
     /// `CK_CRC_` flags.
-    let flags: UInt32
+    var flags: UInt32 = 0
     /// The seed is still in memory, at the operation's third address.
-    var awaitsSeed: Bool
+    var awaitsSeed = false
+
+    /// Of an operation that computes none.
+    @inline(__always)
+    init() {}
 
     @inline(__always)
     init(_ descriptor: Descriptor) {

@@ -28,7 +28,7 @@ extension Server {
         let profile = machine.devices[index].profile
         var status = WireDeviceStatus()
         status.name = deviceNames[index]
-        status.profile = .dsa1
+        status.profile = profile.version < 0x200 ? .dsa1 : .dsa2
         status.version = Hexadecimal.text(profile.version)
         status.rid = machine.devices[index].requester.text
         status.state = WireDeviceStatus.State(machine.devices[index].state)

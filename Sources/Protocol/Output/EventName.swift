@@ -7,8 +7,7 @@ package enum EventName: String, CaseIterable, Sendable {
     case ioasidUnbind = "IOASID_UNBIND"
     case ioasidFree = "IOASID_FREE"
     case softwareError = "SOFTWARE_ERROR"
-    case interrupt = "INTERRUPT"
-    case interruptRevoked = "INTERRUPT_REVOKED"
+    case completionInterrupt = "COMPLETION_INTERRUPT"
     case vmCreated = "VM_CREATED"
     case vmDestroyed = "VM_DESTROYED"
     case processDestroyed = "PROCESS_DESTROYED"
@@ -26,8 +25,7 @@ package enum EventName: String, CaseIterable, Sendable {
             case .ioasidUnbind: .ioasidUnbind
             case .ioasidFree: .ioasidFree
             case .softwareError: .softwareError
-            case .interrupt: .interrupt
-            case .interruptRevoked: .interruptRevoked
+            case .completionInterrupt: .completionInterrupt
             case .vmCreated: .vmCreated
             case .vmDestroyed: .vmDestroyed
             case .processDestroyed: .processDestroyed

@@ -442,6 +442,26 @@ package nonisolated struct WireDeviceConfiguration: Sendable {
   /// Clears the value of `layout`. Subsequent reads from it will return its default value.
   package mutating func clearLayout() {self._layout = nil}
 
+  /// What the device decides where the specification does not.
+  package var openPoints: WireOpenPointsConfiguration {
+    get {_openPoints ?? WireOpenPointsConfiguration()}
+    set {_openPoints = newValue}
+  }
+  /// Returns true if `openPoints` has been explicitly set.
+  package var hasOpenPoints: Bool {self._openPoints != nil}
+  /// Clears the value of `openPoints`. Subsequent reads from it will return its default value.
+  package mutating func clearOpenPoints() {self._openPoints = nil}
+
+  /// Capabilities that differ from those of the profile.
+  package var capabilities: WireCapabilitiesConfiguration {
+    get {_capabilities ?? WireCapabilitiesConfiguration()}
+    set {_capabilities = newValue}
+  }
+  /// Returns true if `capabilities` has been explicitly set.
+  package var hasCapabilities: Bool {self._capabilities != nil}
+  /// Clears the value of `capabilities`. Subsequent reads from it will return its default value.
+  package mutating func clearCapabilities() {self._capabilities = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -449,6 +469,456 @@ package nonisolated struct WireDeviceConfiguration: Sendable {
   fileprivate var _name: String? = nil
   fileprivate var _profile: WireDeviceProfile? = nil
   fileprivate var _layout: String? = nil
+  fileprivate var _openPoints: WireOpenPointsConfiguration? = nil
+  fileprivate var _capabilities: WireCapabilitiesConfiguration? = nil
+}
+
+/// Capabilities of a device. Since 0.1.
+package nonisolated struct WireCapabilitiesConfiguration: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Operations (OPCAP, DSA 3.0 §9.2.6): `architectural`, all that the generation defines and `swqd` carries out;
+  /// `production`, those of production parts, without delta records; or `0x` and up to 16 hexadecimal digits, bit n for
+  /// opcode n, of operations that `swqd` carries out. Default `architectural`.
+  package var opcap: String {
+    get {_opcap ?? String()}
+    set {_opcap = newValue}
+  }
+  /// Returns true if `opcap` has been explicitly set.
+  package var hasOpcap: Bool {self._opcap != nil}
+  /// Clears the value of `opcap`. Subsequent reads from it will return its default value.
+  package mutating func clearOpcap() {self._opcap = nil}
+
+  /// General capabilities (GENCAP, DSA 3.0 §9.2.2). Default: the profile's.
+  package var gencap: String {
+    get {_gencap ?? String()}
+    set {_gencap = newValue}
+  }
+  /// Returns true if `gencap` has been explicitly set.
+  package var hasGencap: Bool {self._gencap != nil}
+  /// Clears the value of `gencap`. Subsequent reads from it will return its default value.
+  package mutating func clearGencap() {self._gencap = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _opcap: String? = nil
+  fileprivate var _gencap: String? = nil
+}
+
+/// What the specification of the device leaves open (dsa-device appendix B). Since 0.1.
+package nonisolated struct WireOpenPointsConfiguration: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Order of the checks. Default `listed`.
+  package var checkOrder: WireOpenPointsConfiguration.CheckOrder {
+    get {_checkOrder ?? .listed}
+    set {_checkOrder = newValue}
+  }
+  /// Returns true if `checkOrder` has been explicitly set.
+  package var hasCheckOrder: Bool {self._checkOrder != nil}
+  /// Clears the value of `checkOrder`. Subsequent reads from it will return its default value.
+  package mutating func clearCheckOrder() {self._checkOrder = nil}
+
+  /// Flags that report a missing one. Default `missing_only`.
+  package var missingFlags: WireOpenPointsConfiguration.MissingFlags {
+    get {_missingFlags ?? .missingOnly}
+    set {_missingFlags = newValue}
+  }
+  /// Returns true if `missingFlags` has been explicitly set.
+  package var hasMissingFlags: Bool {self._missingFlags != nil}
+  /// Clears the value of `missingFlags`. Subsequent reads from it will return its default value.
+  package mutating func clearMissingFlags() {self._missingFlags = nil}
+
+  /// Access of a Cache Flush. Default `read`.
+  package var cacheFlushAccess: WireOpenPointsConfiguration.CacheFlushAccess {
+    get {_cacheFlushAccess ?? .read}
+    set {_cacheFlushAccess = newValue}
+  }
+  /// Returns true if `cacheFlushAccess` has been explicitly set.
+  package var hasCacheFlushAccess: Bool {self._cacheFlushAccess != nil}
+  /// Clears the value of `cacheFlushAccess`. Subsequent reads from it will return its default value.
+  package mutating func clearCacheFlushAccess() {self._cacheFlushAccess = nil}
+
+  /// Steering tags. `accepted_flags` is for `dsa1` only. Default `reserved_flags`.
+  package var steeringTags: WireOpenPointsConfiguration.SteeringTags {
+    get {_steeringTags ?? .reservedFlags}
+    set {_steeringTags = newValue}
+  }
+  /// Returns true if `steeringTags` has been explicitly set.
+  package var hasSteeringTags: Bool {self._steeringTags != nil}
+  /// Clears the value of `steeringTags`. Subsequent reads from it will return its default value.
+  package mutating func clearSteeringTags() {self._steeringTags = nil}
+
+  /// Bytes Completed of errors that are no page fault. Default `zero`.
+  package var errorBytesCompleted: WireOpenPointsConfiguration.ErrorBytesCompleted {
+    get {_errorBytesCompleted ?? .zero}
+    set {_errorBytesCompleted = newValue}
+  }
+  /// Returns true if `errorBytesCompleted` has been explicitly set.
+  package var hasErrorBytesCompleted: Bool {self._errorBytesCompleted != nil}
+  /// Clears the value of `errorBytesCompleted`. Subsequent reads from it will return its default value.
+  package mutating func clearErrorBytesCompleted() {self._errorBytesCompleted = nil}
+
+  /// Reset WQ of a disabled WQ. Default `success`.
+  package var resetOfDisabledWq: WireOpenPointsConfiguration.ResetOfDisabledWq {
+    get {_resetOfDisabledWq ?? .success}
+    set {_resetOfDisabledWq = newValue}
+  }
+  /// Returns true if `resetOfDisabledWq` has been explicitly set.
+  package var hasResetOfDisabledWq: Bool {self._resetOfDisabledWq != nil}
+  /// Clears the value of `resetOfDisabledWq`. Subsequent reads from it will return its default value.
+  package mutating func clearResetOfDisabledWq() {self._resetOfDisabledWq = nil}
+
+  /// Abort of what has begun. Default `completed`.
+  package var abortedTransfer: WireOpenPointsConfiguration.AbortedTransfer {
+    get {_abortedTransfer ?? .completed}
+    set {_abortedTransfer = newValue}
+  }
+  /// Returns true if `abortedTransfer` has been explicitly set.
+  package var hasAbortedTransfer: Bool {self._abortedTransfer != nil}
+  /// Clears the value of `abortedTransfer`. Subsequent reads from it will return its default value.
+  package mutating func clearAbortedTransfer() {self._abortedTransfer = nil}
+
+  /// Expected Result of Compare. Default `low_bit`.
+  package var expectedResult: WireOpenPointsConfiguration.ExpectedResult {
+    get {_expectedResult ?? .lowBit}
+    set {_expectedResult = newValue}
+  }
+  /// Returns true if `expectedResult` has been explicitly set.
+  package var hasExpectedResult: Bool {self._expectedResult != nil}
+  /// Clears the value of `expectedResult`. Subsequent reads from it will return its default value.
+  package mutating func clearExpectedResult() {self._expectedResult = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// Order of the checks of a descriptor; it shows when several fail.
+  package nonisolated enum CheckOrder: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// That of dsa-device §3.2.
+    case listed // = 0
+
+    /// The same from its end. What concerns the completion record's address comes first even so.
+    case reversed // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .listed
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .listed
+      case 1: self = .reversed
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .listed: return 0
+      case .reversed: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.CheckOrder] = [
+      .listed,
+      .reversed,
+    ]
+
+  }
+
+  /// What Invalid Flags names when a required flag is missing.
+  package nonisolated enum MissingFlags: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// The bits that should be 1.
+    case missingOnly // = 0
+
+    /// All bits that the operation requires.
+    case allRequired // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .missingOnly
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .missingOnly
+      case 1: self = .allRequired
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .missingOnly: return 0
+      case .allRequired: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.MissingFlags] = [
+      .missingOnly,
+      .allRequired,
+    ]
+
+  }
+
+  /// A Cache Flush that faults.
+  package nonisolated enum CacheFlushAccess: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Faults as a read.
+    case read // = 0
+
+    /// Faults as a write.
+    case write // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .read
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .read
+      case 1: self = .write
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .read: return 0
+      case .write: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.CacheFlushAccess] = [
+      .read,
+      .write,
+    ]
+
+  }
+
+  /// Flags 5 and 15, and flag 16 of Dualcast, of a `dsa1` device.
+  package nonisolated enum SteeringTags: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Reserved: 0x11.
+    case reservedFlags // = 0
+
+    /// Taken, without effect.
+    case acceptedFlags // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .reservedFlags
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .reservedFlags
+      case 1: self = .acceptedFlags
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .reservedFlags: return 0
+      case .acceptedFlags: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.SteeringTags] = [
+      .reservedFlags,
+      .acceptedFlags,
+    ]
+
+  }
+
+  /// Bytes Completed of 0x20, 0x21 and 0x22.
+  package nonisolated enum ErrorBytesCompleted: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// 0.
+    case zero // = 0
+
+    /// Those done before the error.
+    case progress // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .zero
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .zero
+      case 1: self = .progress
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .zero: return 0
+      case .progress: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.ErrorBytesCompleted] = [
+      .zero,
+      .progress,
+    ]
+
+  }
+
+  /// Reset WQ of a WQ that is not enabled.
+  package nonisolated enum ResetOfDisabledWq: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Succeeds.
+    case success // = 0
+
+    /// Fails with 0x32.
+    case notEnabled // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .success
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .success
+      case 1: self = .notEnabled
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .success: return 0
+      case .notEnabled: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.ResetOfDisabledWq] = [
+      .success,
+      .notEnabled,
+    ]
+
+  }
+
+  /// What an abort does with a data operation that has begun.
+  package nonisolated enum AbortedTransfer: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// It completes; of a batch the member at hand does, the others and the batch are abandoned.
+    case completed // = 0
+
+    /// It is abandoned between two windows.
+    case abandoned // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .completed
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .completed
+      case 1: self = .abandoned
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .completed: return 0
+      case .abandoned: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.AbortedTransfer] = [
+      .completed,
+      .abandoned,
+    ]
+
+  }
+
+  /// How much of Expected Result a Compare looks at.
+  package nonisolated enum ExpectedResult: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Bit 0.
+    case lowBit // = 0
+
+    /// All bits.
+    case wholeByte // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .lowBit
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .lowBit
+      case 1: self = .wholeByte
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .lowBit: return 0
+      case .wholeByte: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.ExpectedResult] = [
+      .lowBit,
+      .wholeByte,
+    ]
+
+  }
+
+  package init() {}
+
+  fileprivate var _checkOrder: WireOpenPointsConfiguration.CheckOrder? = nil
+  fileprivate var _missingFlags: WireOpenPointsConfiguration.MissingFlags? = nil
+  fileprivate var _cacheFlushAccess: WireOpenPointsConfiguration.CacheFlushAccess? = nil
+  fileprivate var _steeringTags: WireOpenPointsConfiguration.SteeringTags? = nil
+  fileprivate var _errorBytesCompleted: WireOpenPointsConfiguration.ErrorBytesCompleted? = nil
+  fileprivate var _resetOfDisabledWq: WireOpenPointsConfiguration.ResetOfDisabledWq? = nil
+  fileprivate var _abortedTransfer: WireOpenPointsConfiguration.AbortedTransfer? = nil
+  fileprivate var _expectedResult: WireOpenPointsConfiguration.ExpectedResult? = nil
 }
 
 /// Bounds on what clients may use. Since 0.1.
@@ -568,16 +1038,6 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   /// Clears the value of `drainTimeoutMs`. Subsequent reads from it will return its default value.
   package mutating func clearDrainTimeoutMs() {self._drainTimeoutMs = nil}
 
-  /// Interrupt entries requested by one process or VM, 1 to 65536. Default 64.
-  package var interruptsPerClient: UInt32 {
-    get {_interruptsPerClient ?? 0}
-    set {_interruptsPerClient = newValue}
-  }
-  /// Returns true if `interruptsPerClient` has been explicitly set.
-  package var hasInterruptsPerClient: Bool {self._interruptsPerClient != nil}
-  /// Clears the value of `interruptsPerClient`. Subsequent reads from it will return its default value.
-  package mutating func clearInterruptsPerClient() {self._interruptsPerClient = nil}
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -593,7 +1053,6 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   fileprivate var _hostPasidQuota: UInt32? = nil
   fileprivate var _vmPasidQuota: UInt32? = nil
   fileprivate var _drainTimeoutMs: UInt32? = nil
-  fileprivate var _interruptsPerClient: UInt32? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -870,7 +1329,7 @@ nonisolated extension WireHistoryConfiguration.Durability: SwiftProtobuf._ProtoN
 
 nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeviceConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}profile\0\u{1}layout\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}profile\0\u{1}layout\0\u{3}open_points\0\u{1}capabilities\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -881,6 +1340,8 @@ nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProto
       case 1: try { try decoder.decodeSingularStringField(value: &self._name) }()
       case 2: try { try decoder.decodeSingularEnumField(value: &self._profile) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._layout) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._openPoints) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._capabilities) }()
       default: break
       }
     }
@@ -900,6 +1361,12 @@ nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._layout {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
+    try { if let v = self._openPoints {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._capabilities {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -907,14 +1374,156 @@ nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProto
     if lhs._name != rhs._name {return false}
     if lhs._profile != rhs._profile {return false}
     if lhs._layout != rhs._layout {return false}
+    if lhs._openPoints != rhs._openPoints {return false}
+    if lhs._capabilities != rhs._capabilities {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
+nonisolated extension WireCapabilitiesConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CapabilitiesConfiguration"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}opcap\0\u{1}gencap\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self._opcap) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._gencap) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._opcap {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._gencap {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireCapabilitiesConfiguration, rhs: WireCapabilitiesConfiguration) -> Bool {
+    if lhs._opcap != rhs._opcap {return false}
+    if lhs._gencap != rhs._gencap {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OpenPointsConfiguration"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}check_order\0\u{3}missing_flags\0\u{3}cache_flush_access\0\u{3}steering_tags\0\u{3}error_bytes_completed\0\u{3}reset_of_disabled_wq\0\u{3}aborted_transfer\0\u{3}expected_result\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self._checkOrder) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self._missingFlags) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self._cacheFlushAccess) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self._steeringTags) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self._errorBytesCompleted) }()
+      case 6: try { try decoder.decodeSingularEnumField(value: &self._resetOfDisabledWq) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self._abortedTransfer) }()
+      case 8: try { try decoder.decodeSingularEnumField(value: &self._expectedResult) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._checkOrder {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._missingFlags {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._cacheFlushAccess {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._steeringTags {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._errorBytesCompleted {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._resetOfDisabledWq {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 6)
+    } }()
+    try { if let v = self._abortedTransfer {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 7)
+    } }()
+    try { if let v = self._expectedResult {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 8)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireOpenPointsConfiguration, rhs: WireOpenPointsConfiguration) -> Bool {
+    if lhs._checkOrder != rhs._checkOrder {return false}
+    if lhs._missingFlags != rhs._missingFlags {return false}
+    if lhs._cacheFlushAccess != rhs._cacheFlushAccess {return false}
+    if lhs._steeringTags != rhs._steeringTags {return false}
+    if lhs._errorBytesCompleted != rhs._errorBytesCompleted {return false}
+    if lhs._resetOfDisabledWq != rhs._resetOfDisabledWq {return false}
+    if lhs._abortedTransfer != rhs._abortedTransfer {return false}
+    if lhs._expectedResult != rhs._expectedResult {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireOpenPointsConfiguration.CheckOrder: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0listed\0\u{1}reversed\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.MissingFlags: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0missing_only\0\u{1}all_required\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.CacheFlushAccess: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0read\0\u{1}write\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.SteeringTags: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0reserved_flags\0\u{1}accepted_flags\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.ErrorBytesCompleted: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0zero\0\u{1}progress\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.ResetOfDisabledWq: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0success\0\u{1}not_enabled\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.AbortedTransfer: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0completed\0\u{1}abandoned\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.ExpectedResult: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0low_bit\0\u{1}whole_byte\0")
+}
+
 nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".LimitsConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -933,7 +1542,6 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self._hostPasidQuota) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self._vmPasidQuota) }()
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self._drainTimeoutMs) }()
-      case 12: try { try decoder.decodeSingularUInt32Field(value: &self._interruptsPerClient) }()
       default: break
       }
     }
@@ -977,9 +1585,6 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._drainTimeoutMs {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 11)
     } }()
-    try { if let v = self._interruptsPerClient {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -995,7 +1600,6 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     if lhs._hostPasidQuota != rhs._hostPasidQuota {return false}
     if lhs._vmPasidQuota != rhs._vmPasidQuota {return false}
     if lhs._drainTimeoutMs != rhs._drainTimeoutMs {return false}
-    if lhs._interruptsPerClient != rhs._interruptsPerClient {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -12,24 +12,21 @@ extension ConfigurationResolver {
         var wire: [WireDeviceConfiguration] = []
         for (index, device) in given.enumerated() {
             let path = "devices[\(index)]"
-            guard device.profile == .dsa1 else {
-                throw ConfigurationError(
-                    member("\(path).profile"), "is dsa2, which this version does not have; dsa1 is accepted")
-            }
             let name = device.hasName ? device.name : "dsa\(index)"
             if let other = setups.firstIndex(where: { $0.name == name }) {
                 throw ConfigurationError(
                     member("\(path).name"), "is \"\(name)\", which is taken: devices[\(other)] has the same name")
             }
+            let profile = try profile(of: device, at: path)
             var written = WireDeviceConfiguration()
             written.name = name
-            written.profile = .dsa1
+            written.setProfile(profile)
             if device.hasLayout {
                 let layout = Setting(besideFile(device.layout), from: member("\(path).layout"))
-                setups.append(try DeviceLayout.read(layout).setup(named: name, profile: .dsa1))
+                setups.append(try DeviceLayout.read(layout).setup(named: name, profile: profile))
                 written.layout = layout.value
             } else {
-                setups.append(.standard(name: name))
+                setups.append(.standard(name: name, profile: profile))
             }
             wire.append(written)
         }
@@ -51,7 +48,7 @@ extension ConfigurationResolver {
             setups.append(try layout.setup(named: name, profile: .dsa1))
             var written = WireDeviceConfiguration()
             written.name = name
-            written.profile = .dsa1
+            written.setProfile(.dsa1)
             written.layout = path.value
             wire.append(written)
         }
