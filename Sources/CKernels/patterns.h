@@ -1,6 +1,7 @@
 #ifndef CKERNELS_PATTERNS_H
 #define CKERNELS_PATTERNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -41,7 +41,8 @@ public struct CompletionRecord: Hashable, Sendable, BitwiseCopyable {
         set { word0 = word0 & ~0x80 | (newValue ? 0x80 : 0) }
     }
 
-    /// Byte 1: Compare 0 equal, 1 different; Memory Move 1 when bytes were done from the end.
+    /// Byte 1: Compare 0 equal, 1 different; Create Delta Record 2 as well, when the record is full; Memory Move 1 when
+    /// bytes were done from the end.
     @inlinable public var result: UInt8 {
         get { UInt8(truncatingIfNeeded: word0 >> 8) }
         set { word0 = word0 & ~0xFF00 | UInt64(newValue) << 8 }
@@ -69,5 +70,29 @@ public struct CompletionRecord: Hashable, Sendable, BitwiseCopyable {
     @inlinable public var crcValue: UInt32 {
         get { UInt32(truncatingIfNeeded: word2) }
         set { word2 = word2 & ~0xFFFF_FFFF | UInt64(newValue) }
+    }
+
+    /// Create Delta Record, bytes 16-19: bytes of the record that were written.
+    @inlinable public var deltaRecordSize: UInt32 {
+        get { UInt32(truncatingIfNeeded: word2) }
+        set { word2 = word2 & ~0xFFFF_FFFF | UInt64(newValue) }
+    }
+
+    /// DIF Check, Strip and Update, byte 1: what failed in the block that ended the operation.
+    @inlinable public var difStatus: DIFStatus {
+        get { DIFStatus(rawValue: result) }
+        set { result = newValue.rawValue }
+    }
+
+    /// DIF Check, Strip and Update, bytes 16-23: what the next block of the source is to be compared with.
+    @inlinable public var sourceDIFTags: DIFTags {
+        get { DIFTags(word: word2) }
+        set { word2 = newValue.word }
+    }
+
+    /// DIF Insert and Update, bytes 24-31: what the next block of the destination is to get.
+    @inlinable public var destinationDIFTags: DIFTags {
+        get { DIFTags(word: word3) }
+        set { word3 = newValue.word }
     }
 }

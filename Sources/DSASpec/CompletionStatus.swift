@@ -23,13 +23,19 @@ public struct CompletionStatus: RawRepresentable, Hashable, Sendable, BitwiseCop
     public static let batchError = Self(rawValue: 0x05)
     /// The descriptor list could not be fetched.
     public static let batchListPageFault = Self(rawValue: 0x06)
+    /// Apply Delta Record: an offset is not above the one before it.
+    public static let deltaOffsetNotIncreasing = Self(rawValue: 0x07)
+    /// Apply Delta Record: an offset is not below the Transfer Size.
+    public static let deltaOffsetOutOfRange = Self(rawValue: 0x08)
+    /// DIF Check, Strip and Update: a block failed a check; DIF Status says which.
+    public static let difError = Self(rawValue: 0x09)
     /// The operation is not in OPCAP or the WQ's OPCFG, or cannot be a member of a batch.
     public static let unsupportedOperation = Self(rawValue: 0x10)
     /// A flag is set that may not be, or a required one is clear.
     public static let invalidFlags = Self(rawValue: 0x11)
     /// A byte that is reserved, for this operation or by a flag, is not 0.
     public static let nonZeroReserved = Self(rawValue: 0x12)
-    /// The Transfer Size is 0 or above the WQ's maximum.
+    /// The Transfer Size is 0, above a maximum, or no multiple of a DIF block.
     public static let invalidTransferSize = Self(rawValue: 0x13)
     /// The Descriptor Count is below the minimum of a batch or above the WQ's maximum.
     public static let invalidDescriptorCount = Self(rawValue: 0x14)
@@ -47,7 +53,8 @@ public struct CompletionStatus: RawRepresentable, Hashable, Sendable, BitwiseCop
     public static let completionRecordPageFault = Self(rawValue: 0x1A)
     /// Never in a record: the record's address is no multiple of 32.
     public static let completionRecordMisaligned = Self(rawValue: 0x1B)
-    /// An address is misaligned for the operation: of a CRC seed, no multiple of 4.
+    /// An address or a size is misaligned for the operation: of a delta record's sources or destination no multiple of
+    /// 8, of a CRC seed none of 4.
     public static let misalignedAddress = Self(rawValue: 0x1C)
     /// Never in a record: Priv 1 without privileged mode.
     public static let invalidPrivilege = Self(rawValue: 0x1D)

@@ -225,4 +225,63 @@ extension Descriptor {
         get { LinearAddress(rawValue: word3) }
         set { word3 = newValue.rawValue }
     }
+
+    /// Create Delta Record, bytes 40-47. No alignment is asked for. Apply Delta Record has the address of its record in
+    /// ``sourceAddress``.
+    @inlinable public var deltaRecordAddress: LinearAddress {
+        get { LinearAddress(rawValue: word5) }
+        set { word5 = newValue.rawValue }
+    }
+
+    /// Create Delta Record, bytes 48-51: room at ``deltaRecordAddress``, in bytes; at least 80.
+    @inlinable public var maximumDeltaRecordSize: UInt32 {
+        get { UInt32(truncatingIfNeeded: word6) }
+        set { word6 = word6 & ~0xFFFF_FFFF | UInt64(newValue) }
+    }
+
+    /// Create Delta Record, byte 56: bit n, of 2:0, expects Result n; the others are ignored.
+    @inlinable public var expectedResultMask: UInt8 {
+        get { UInt8(truncatingIfNeeded: word7) }
+        set { word7 = word7 & ~0xFF | UInt64(newValue) }
+    }
+
+    /// Apply Delta Record, bytes 40-43: bytes of the record, at least 10.
+    @inlinable public var deltaRecordSize: UInt32 {
+        get { UInt32(truncatingIfNeeded: word5) }
+        set { word5 = word5 & ~0xFFFF_FFFF | UInt64(newValue) }
+    }
+}
+
+// MARK: Data integrity fields
+
+extension Descriptor {
+    /// DIF Check, Strip and Update, byte 40.
+    @inlinable public var sourceDIFFlags: SourceDIFFlags {
+        get { SourceDIFFlags(rawValue: UInt8(truncatingIfNeeded: word5)) }
+        set { word5 = word5 & ~0xFF | UInt64(newValue.rawValue) }
+    }
+
+    /// DIF Insert and Update, byte 41.
+    @inlinable public var destinationDIFFlags: DestinationDIFFlags {
+        get { DestinationDIFFlags(rawValue: UInt8(truncatingIfNeeded: word5 >> 8)) }
+        set { word5 = word5 & ~0xFF00 | UInt64(newValue.rawValue) << 8 }
+    }
+
+    /// DIF operations, byte 42.
+    @inlinable public var difFlags: DIFFlags {
+        get { DIFFlags(rawValue: UInt8(truncatingIfNeeded: word5 >> 16)) }
+        set { word5 = word5 & ~0xFF_0000 | UInt64(newValue.rawValue) << 16 }
+    }
+
+    /// DIF Check, Strip and Update, bytes 48-55: what the first block of the source is compared with.
+    @inlinable public var sourceDIFTags: DIFTags {
+        get { DIFTags(word: word6) }
+        set { word6 = newValue.word }
+    }
+
+    /// DIF Insert and Update, bytes 56-63: what the first block of the destination gets.
+    @inlinable public var destinationDIFTags: DIFTags {
+        get { DIFTags(word: word7) }
+        set { word7 = newValue.word }
+    }
 }

@@ -67,6 +67,6 @@ public struct OpcodeSet: Hashable, Sendable, BitwiseCopyable {
     /// What DSA 1.0 defines: 0x00-0x09, 0x10-0x15, 0x20 (dsa-device 7.8).
     public static let architectural1 = Self(bits: 0x1_003F_03FF)
 
-    /// The operations this version carries out: those of ``architectural1`` without delta records and DIF.
-    public static let emulated = Self(bits: 0x1_0003_027F)
+    /// The operations this version carries out.
+    public static let emulated = architectural1
 }

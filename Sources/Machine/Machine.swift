@@ -16,6 +16,8 @@ public enum MachineEffect: Sendable {
     case windowsReturned(token: UInt64)
     /// An interrupt table's entry of a device sent its message.
     case interrupt(device: Int, DeviceInterrupt)
+    /// An entry was taken back from the PASID it had been set up for, without ``Machine/releaseInterrupt(_:)``.
+    case interruptRevoked(ClaimedInterrupt)
     /// The drain of this token has ended on all devices.
     case drained(token: UInt64)
     /// A device asks the owner of an address space for a page; ``Machine/respond(to:with:)`` answers.
@@ -105,6 +107,11 @@ extension Machine {
     /// Holds or releases an engine; see ``Device/setHold(_:engine:)``.
     public mutating func setHold(_ isHeld: Bool, engine: Int, device index: Int) {
         devices[index].setHold(isHeld, engine: engine)
+    }
+
+    /// Writes GENCFG User-mode Interrupts Enable of device `index`; see ``Device/enableUserInterrupts(_:)``.
+    public mutating func enableUserInterrupts(_ isEnabled: Bool, device index: Int) -> Bool {
+        devices[index].enableUserInterrupts(isEnabled)
     }
 
     /// Clears the SWERROR of device `index`.

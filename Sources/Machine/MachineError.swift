@@ -27,4 +27,6 @@ public enum MachineError: Error, Hashable, Sendable {
     case ioasidInUse(HostPASID)
     /// The first-level pointer is no multiple of 4096.
     case misalignedTable
+    /// Every entry of the device's interrupt table is in use, or every handle.
+    case noInterrupt
 }

@@ -121,6 +121,7 @@ extension Machine {
             case .softwareError(let error): effects.append(.softwareError(device: index, error))
             case .commandCompleted(let error): effects.append(.commandCompleted(device: index, error))
             case .interrupt(let interrupt): effects.append(.interrupt(device: index, interrupt))
+            case .interruptHandlesVoided: revokeInterrupts(ofDevice: index)
             case .drained(let token): finishDrain(token)
             case .pageRequest(let request):
                 if !passOn(request, ofDevice: index) { hasRefused = true }

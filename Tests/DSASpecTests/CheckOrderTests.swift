@@ -39,6 +39,59 @@ struct CheckOrderTests {
         }
     }
 
+    @Test(arguments: UInt64(0)..<16)
+    func `Whatever the order, the same descriptors pass, and the first failure is the first of all`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        for _ in 0..<1_000 {
+            let context = randomContext(&generator)
+            let descriptor = randomDescriptor(&generator)
+            let groups = CheckGroup.allCases.shuffled(using: &generator)
+            guard let order = CheckOrder(groups) else {
+                Issue.record("a permutation is an order")
+                return
+            }
+            let listed = DescriptorChecks.allFailures(of: descriptor, in: context)
+            let all = DescriptorChecks.allFailures(of: descriptor, in: context, order: order)
+            #expect(Set(all) == Set(listed), "seed \(seed), \(groups)")
+            let first = DescriptorChecks.firstFailure(of: descriptor, in: context, order: order)
+            #expect(first == all.first, "seed \(seed), \(groups)")
+        }
+    }
+
+    @Test func `An order has each group once`() {
+        #expect(CheckOrder(CheckGroup.allCases) != nil)
+        #expect(CheckOrder(CheckGroup.allCases.dropLast()) == nil)
+        #expect(CheckOrder(Array(CheckGroup.allCases.dropLast()) + [.operation]) == nil)
+        #expect(CheckOrder(CheckGroup.allCases + [.operation]) == nil)
+    }
+
+    /// One descriptor with a defect for every group.
+    @Test func `The group that is checked first decides the status`() {
+        let broken = validDescriptor(.createDeltaRecord).with {
+            $0.flags.formUnion([.fence, .requestCompletionInterrupt, .address1TrafficClass])
+            $0.completionInterruptHandle = 99
+            $0.transferSize = 0x10_0004
+            $0.maximumDeltaRecordSize = 79
+            $0.deltaRecordAddress = $0.sourceAddress
+            $0[word: 7] = 0xFF00
+        }
+        var context = CheckContext.permissive
+        context.isTrafficClassBEnabled = false
+        context.operations = OpcodeSet(bits: 0)
+        let statuses: [(CheckGroup, CompletionStatus)] = [
+            (.operation, .unsupportedOperation), (.flags, .invalidFlags), (.reservedFields, .nonZeroReserved),
+            (.interruptHandle, .invalidInterruptHandle), (.trafficClass, .invalidTrafficClass),
+            (.size, .invalidTransferSize), (.deltaRecordSize, .invalidDeltaRecordSize),
+            (.alignment, .misalignedAddress), (.overlap, .overlappingBuffers),
+        ]
+        for (group, status) in statuses {
+            let groups = [group] + CheckGroup.allCases.filter { $0 != group }
+            let order = CheckOrder(groups) ?? .listed
+            #expect(DescriptorChecks.firstFailure(of: broken, in: context, order: order)?.status == status)
+        }
+        #expect(DescriptorChecks.firstFailure(of: broken, in: context)?.status == .unsupportedOperation)
+    }
+
     private func randomContext(_ generator: inout SeededGenerator) -> CheckContext {
         var context = CheckContext.standard
         if generator.next() & 3 == 0 {
@@ -58,6 +111,7 @@ struct CheckOrderTests {
         context.isTrafficClassBEnabled = bits & 0x3000 != 0
         context.maximumTransferShift = bits & 0x4000 != 0 ? 31 : 8
         context.maximumBatchShift = bits & 0x8000 != 0 ? 10 : 2
+        if bits & 0x10_0000 != 0 { context.openPoints.deltaFragment = .refused }
         if bits & 0xF_0000 == 0 { context.operations = OpcodeSet(bits: generator.next()) }
         return context
     }

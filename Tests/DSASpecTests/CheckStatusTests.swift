@@ -31,7 +31,7 @@ struct CheckStatusTests {
     @Test(arguments: zip([0, 1, 4096, 4097], [true, false, false, true]))
     func `0x13 answers a Transfer Size of 0 or above the WQ's maximum - vector 13`(size: UInt32, isRefused: Bool) {
         let context = CheckContext.standard { $0.maximumTransferShift = 12 }
-        for opcode in emulatedOperations where ![.noOp, .batch, .drain].contains(opcode) {
+        for opcode in byteOperations {
             let failure = DescriptorChecks.firstFailure(
                 of: validDescriptor(opcode).with { $0.transferSize = size }, in: context)
             #expect((failure?.status == .invalidTransferSize) == isRefused)

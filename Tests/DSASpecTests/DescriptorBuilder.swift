@@ -4,9 +4,15 @@ import Testing
 
 /// The operations of the table under test, dsa-device §1.4.
 let emulatedOperations: [Opcode] = [
-    .noOp, .batch, .drain, .memoryMove, .fill, .compare, .comparePattern, .dualcast, .crcGeneration, .copyWithCRC,
-    .cacheFlush,
+    .noOp, .batch, .drain, .memoryMove, .fill, .compare, .comparePattern, .createDeltaRecord, .applyDeltaRecord,
+    .dualcast, .crcGeneration, .copyWithCRC, .difCheck, .difInsert, .difStrip, .difUpdate, .cacheFlush,
 ]
+
+/// The operations whose bytes 32-35 are a Transfer Size in units of 1.
+let byteOperations = emulatedOperations.filter {
+    ![.noOp, .batch, .drain, .createDeltaRecord, .applyDeltaRecord, .difCheck, .difInsert, .difStrip, .difUpdate]
+        .contains($0)
+}
 
 /// A descriptor of `opcode` that breaks no rule in `context(for:)`: CRAV and RCR, and nothing optional.
 func validDescriptor(_ opcode: Opcode) -> Descriptor {
@@ -31,6 +37,28 @@ func validDescriptor(_ opcode: Opcode) -> Descriptor {
         descriptor.comparePattern = 0x0123_4567_89AB_CDEF
         descriptor.sourceAddress = LinearAddress(rawValue: 0x20_0000)
         descriptor.transferSize = 4096
+    case .createDeltaRecord:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.destinationAddress = LinearAddress(rawValue: 0x20_0000)
+        descriptor.transferSize = 256
+        descriptor.deltaRecordAddress = LinearAddress(rawValue: 0x30_0000)
+        descriptor.maximumDeltaRecordSize = 80
+    case .applyDeltaRecord:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.destinationAddress = LinearAddress(rawValue: 0x20_0000)
+        descriptor.transferSize = 4096
+        descriptor.deltaRecordSize = 80
+    case .difCheck:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.transferSize = 4160
+    case .difInsert:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.destinationAddress = LinearAddress(rawValue: 0x20_0000)
+        descriptor.transferSize = 4096
+    case .difStrip, .difUpdate:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.destinationAddress = LinearAddress(rawValue: 0x20_0000)
+        descriptor.transferSize = 4160
     case .crcGeneration:
         descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
         descriptor.transferSize = 4096

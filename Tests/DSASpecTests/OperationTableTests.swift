@@ -28,12 +28,25 @@ struct OperationRow: Sendable, CustomTestStringConvertible {
         OperationRow(opcode: .fill, allowed: 0x751E, reserved: Set(38...63), required: 0),
         OperationRow(opcode: .compare, allowed: 0x169E, reserved: Set(38...39).union(41...63), required: 0x0C),
         OperationRow(opcode: .comparePattern, allowed: 0x129E, reserved: Set(38...39).union(41...63), required: 0x0C),
+        OperationRow(
+            opcode: .createDeltaRecord, allowed: 0x7F9E, reserved: Set(38...39).union(52...55).union(57...63),
+            required: 0x0C),
+        OperationRow(opcode: .applyDeltaRecord, allowed: 0x771E, reserved: Set(38...39).union(44...63), required: 0),
         OperationRow(opcode: .dualcast, allowed: 0x7F1E, reserved: Set(38...39).union(48...63), required: 0),
         OperationRow(
             opcode: .crcGeneration, allowed: 0x07_1A1E, reserved: Set(24...31).union(38...39).union(56...63),
             required: 0x0C),
         OperationRow(
             opcode: .copyWithCRC, allowed: 0x07_7F1E, reserved: Set(38...39).union(56...63), required: 0x0C),
+        OperationRow(
+            opcode: .difCheck, allowed: 0x121E,
+            reserved: Set(24...31).union(38...39).union([41]).union(43...47).union(56...63), required: 0x0C),
+        OperationRow(
+            opcode: .difInsert, allowed: 0x771E, reserved: Set(38...40).union(43...55), required: 0),
+        OperationRow(
+            opcode: .difStrip, allowed: 0x771E,
+            reserved: Set(38...39).union([41]).union(43...47).union(56...63), required: 0),
+        OperationRow(opcode: .difUpdate, allowed: 0x771E, reserved: Set(38...39).union(43...47), required: 0),
         OperationRow(
             opcode: .cacheFlush, allowed: 0x741E, added: 0x100, addedBy: 3, reserved: Set(16...23).union(38...63),
             required: 0),

@@ -102,7 +102,7 @@ struct CompletionRecordTextTests {
     }
 
     @Test func `Every status of the device has a meaning`() {
-        let codes = Array(UInt8(0x00)...0x06) + Array(0x10...0x22) + Array(0x51...0x53)
+        let codes = Array(UInt8(0x00)...0x09) + Array(0x10...0x22) + Array(0x51...0x53)
         for code in UInt8.min...UInt8.max {
             #expect((CompletionStatus(rawValue: code).meaning != nil) == codes.contains(code), "code \(code)")
         }

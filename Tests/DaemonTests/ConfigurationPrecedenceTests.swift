@@ -206,5 +206,6 @@ import Testing
         #expect(configuration.limits.hostPASIDQuota == 524_288)
         #expect(configuration.limits.vmPASIDQuota == 256)
         #expect(configuration.limits.drainTimeoutMilliseconds == 10_000)
+        #expect(configuration.limits.interruptsPerClient == 64)
     }
 }

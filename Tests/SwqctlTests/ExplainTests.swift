@@ -161,7 +161,7 @@ import Testing
     }
 
     @Test func `Operations are taken as the device list writes them`() throws {
-        let digits = String(repeating: "0", count: 48) + "000000010003027f"
+        let digits = String(repeating: "0", count: 48) + "00000001003f03ff"
         #expect(try context("--operations", digits).operations == .emulated)
     }
 }

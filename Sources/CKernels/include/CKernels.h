@@ -35,6 +35,61 @@ size_t ck_first_difference(const void *left, const void *right, size_t byte_coun
 /// The offset of the first byte i that is not byte (`phase` + i) mod 8 of `pattern`, `byte_count` when all are.
 size_t ck_first_pattern_difference(const void *data, size_t byte_count, uint64_t pattern, uint64_t phase);
 
+/// Compares `block_count` blocks of 8 bytes and writes an entry (DSA 3.0 §8.3.8) for each that differs: its number,
+/// counted from `first_offset`, and the block of `second` as it was compared. Stops before an entry that would exceed
+/// `capacity` bytes. Returns the blocks before which it stopped, all of them otherwise, and in `record_byte_count` the
+/// bytes it wrote.
+size_t ck_create_delta(
+    const void *first, const void *second, size_t block_count, uint32_t first_offset, void *record, size_t capacity,
+    size_t *record_byte_count);
+
+/// An entry of a delta record.
+struct ck_delta_entry {
+    uint16_t offset;
+    uint64_t data;
+};
+
+/// The entry in the 10 bytes at `bytes`, each read once.
+struct ck_delta_entry ck_load_delta_entry(const void *bytes);
+
+/// Applies entries to the `block_count` blocks at `destination`, the first of which has the number `first_block`. Stops
+/// at an entry whose offset is below `next_offset`, which follows the entries, or not among those blocks, and leaves
+/// it in `stopped`. Returns the entries applied.
+size_t ck_apply_delta(
+    const void *record, size_t entry_count, void *destination, uint32_t first_block, size_t block_count,
+    uint32_t *next_offset, struct ck_delta_entry *stopped);
+
+/// Stored application tags are masked before they are compared, as the expected ones are.
+#define CK_DIF_MASK_STORED_TAG 1u
+/// A field of all ones is no error when no check is enabled.
+#define CK_DIF_ALL_F_NEEDS_CHECK 2u
+
+/// The tags of the next block.
+struct ck_dif_tags {
+    uint32_t reference;
+    uint16_t application_mask, application;
+};
+
+/// What a DIF operation does to each block, and how far its tags are (DSA 3.0 §8.3.14 to §8.3.17).
+struct ck_dif {
+    /// Data bytes of a block, without the field: 512, 520, 4096 or 4104.
+    size_t block_byte_count;
+    /// DIF Flags, Source DIF Flags, Destination DIF Flags as in the descriptor.
+    uint8_t flags, source_flags, destination_flags;
+    /// `CK_DIF_` flags.
+    uint8_t options;
+    /// DIF Status of the block that ended the operation, otherwise 0.
+    uint8_t status;
+    struct ck_dif_tags source, destination;
+};
+
+/// Each carries out up to `block_count` blocks, stops before one whose field fails a check, and returns how many are
+/// good. Those are done completely, and the others not at all. No two ranges overlap.
+size_t ck_dif_check(struct ck_dif *dif, const void *source, size_t block_count);
+size_t ck_dif_insert(struct ck_dif *dif, void *destination, const void *source, size_t block_count);
+size_t ck_dif_strip(struct ck_dif *dif, void *destination, const void *source, size_t block_count);
+size_t ck_dif_update(struct ck_dif *dif, void *destination, const void *source, size_t block_count);
+
 /// Reads the 64 bytes of a descriptor, each once, as eight words in memory order.
 void ck_load_descriptor(const void *source, uint64_t words[8]);
 

@@ -71,6 +71,21 @@ int platform_signalfd_read(int fd, struct platform_signal *signal);
 /// Ignores SIGPIPE for the whole process.
 int platform_ignore_broken_pipe(void);
 
+// MARK: Eventfds of others
+
+/// 1 when the descriptor is an eventfd, otherwise 0; -1 where /proc does not tell.
+int platform_is_eventfd(int fd);
+
+/// A context of asynchronous I/O (io_setup) for `platform_eventfd_signal`.
+int platform_signaller(uint64_t *context);
+
+/// Ends a context.
+int platform_signaller_end(uint64_t context);
+
+/// Lets the kernel add 1 to an eventfd, whatever its flags and its counter are: never waits. `file` is a memory file of
+/// at least one byte.
+int platform_eventfd_signal(uint64_t context, int file, int fd);
+
 // MARK: Sockets
 
 /// The longest path a Unix socket address holds, in bytes without the final NUL.

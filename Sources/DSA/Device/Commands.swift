@@ -114,6 +114,7 @@ extension Device {
             for index in workQueues.indices { workQueues[index].isOccupancyInterruptGenerated = false }
             areUserInterruptsEnabled = false
             interrupts.reset()
+            effects.append(.interruptHandlesVoided)
             eventLog.configuration = EventLogConfiguration()
             usesEventLog = false
         case .disableWorkQueues(let mask):

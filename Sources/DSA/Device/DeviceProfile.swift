@@ -37,11 +37,11 @@ public struct DeviceProfile: Sendable {
     /// fault is reported. A descriptor touches at most eight pages at a time.
     public var pageRequestRetryLimit = 16
 
-    /// A DSA 1.0 part (dsa-device 7.8), with the operations this version carries out.
+    /// A DSA 1.0 part (dsa-device 7.8), with all operations that DSA 1.0 defines.
     public static let dsa1 = DeviceProfile(
-        version: 0x100, general: .dsa1, operations: .architectural1.intersection(.emulated), workQueueCount: 8,
-        totalWorkQueueSize: 128, groupCount: 4, engineCount: 4, readBufferCount: 96, msixVectorCount: 9,
-        interruptHandleCount: 0, isPASIDEnabled: true, isPrivilegedModeEnabled: true)
+        version: 0x100, general: .dsa1, operations: .architectural1, workQueueCount: 8, totalWorkQueueSize: 128,
+        groupCount: 4, engineCount: 4, readBufferCount: 96, msixVectorCount: 9, interruptHandleCount: 0,
+        isPASIDEnabled: true, isPrivilegedModeEnabled: true)
 
     /// CMDCAP lists Request and Release Interrupt Handle (dsa-device 6.7).
     public var usesInterruptHandles: Bool { general.hasCommandCapabilities && interruptHandleCount > 0 }
@@ -69,4 +69,6 @@ public enum DeviceEffect: Sendable {
     case pageRequest(PageRequest)
     /// Nobody waits for the answer to the request of this group any more.
     case pageRequestWithdrawn(PageRequestGroup)
+    /// All interrupt handles, and with Reset Device all permissions, are gone.
+    case interruptHandlesVoided
 }

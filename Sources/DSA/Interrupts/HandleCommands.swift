@@ -19,6 +19,7 @@ extension Device {
     /// Takes all interrupt handles back, as a hypervisor does when it moves a device (virtualization §9): descriptors
     /// that name one from now on end with 0x19. Nothing happens where the index is the handle, or none was given out.
     public mutating func revokeInterruptHandles() {
-        _ = interrupts.releaseAllHandles()
+        guard interrupts.releaseAllHandles() else { return }
+        effects.append(.interruptHandlesVoided)
     }
 }

@@ -1,3 +1,5 @@
+import DSASpec
+
 /// How far the buffers of an operation move on together: by so many bytes each for every block that is done.
 ///
 /// A block is the least that is done or not done: a byte of a move, 8 bytes of Create Delta Record, an entry of a delta
@@ -10,6 +12,21 @@ struct BlockStrides: Sendable, BitwiseCopyable {
     let others: UInt32
 
     static let bytes = Self(first: 1, others: 1)
+
+    static let deltaSources = Self(first: DeltaRecord.blockByteCount, others: DeltaRecord.blockByteCount)
+    static let deltaEntries = Self(first: DeltaRecord.entryByteCount, others: 0)
+
+    /// The strides of a DIF operation: with fields of 8 bytes in the source, in the destination, or in both.
+    static func dif(_ kind: OperationKind, _ flags: DIFFlags) -> Self {
+        let data = flags.blockByteCount
+        let protected = data + DIFFlags.fieldByteCount
+        return switch kind {
+        case .difInsert: Self(first: data, others: protected)
+        case .difStrip: Self(first: protected, others: data)
+        case .difUpdate: Self(first: protected, others: protected)
+        default: Self(first: protected, others: 0)
+        }
+    }
 
     @inline(__always)
     init(first: UInt32, others: UInt32) {

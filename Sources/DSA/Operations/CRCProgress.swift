@@ -2,15 +2,11 @@ import DSASpec
 
 /// The CRC of an operation so far. Every CRC of a first part is the seed of the rest (dsa-device §4.4).
 struct CRCProgress: Sendable, BitwiseCopyable {
-    var value: UInt32 = 0
+    var value: UInt32
     /// `CK_CRC_` flags.
-    var flags: UInt32 = 0
+    let flags: UInt32
     /// The seed is still in memory, at the operation's third address.
-    var awaitsSeed = false
-
-    /// Of an operation that computes none.
-    @inline(__always)
-    init() {}
+    var awaitsSeed: Bool
 
     @inline(__always)
     init(_ descriptor: Descriptor) {

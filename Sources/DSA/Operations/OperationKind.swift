@@ -7,9 +7,15 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
     case fill
     case compare
     case comparePattern
+    case createDelta
+    case applyDelta
     case dualcast
     case crcGeneration
     case copyWithCRC
+    case difCheck
+    case difInsert
+    case difStrip
+    case difUpdate
     case cacheFlush
 
     /// `nil` for what is no transfer: Batch, Drain, and what is not emulated.
@@ -21,20 +27,26 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
         case .fill: self = .fill
         case .compare: self = .compare
         case .comparePattern: self = .comparePattern
+        case .createDeltaRecord: self = .createDelta
+        case .applyDeltaRecord: self = .applyDelta
         case .dualcast: self = .dualcast
         case .crcGeneration: self = .crcGeneration
         case .copyWithCRC: self = .copyWithCRC
+        case .difCheck: self = .difCheck
+        case .difInsert: self = .difInsert
+        case .difStrip: self = .difStrip
+        case .difUpdate: self = .difUpdate
         case .cacheFlush: self = .cacheFlush
         default: return nil
         }
     }
 
-    /// How many buffers of Transfer Size bytes there are.
-    @inline(__always) var operandCount: Int {
+    /// How many buffers keep step with the blocks that are done. Delta operations have one more, a ``LooseBuffer``.
+    @inline(__always) var steppedOperandCount: Int {
         switch self {
         case .noOp: 0
-        case .fill, .comparePattern, .crcGeneration, .cacheFlush: 1
-        case .memoryMove, .compare, .copyWithCRC: 2
+        case .fill, .comparePattern, .crcGeneration, .applyDelta, .difCheck, .cacheFlush: 1
+        case .memoryMove, .compare, .createDelta, .copyWithCRC, .difInsert, .difStrip, .difUpdate: 2
         case .dualcast: 3
         }
     }
@@ -44,11 +56,10 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
     @inline(__always)
     func writes(_ operand: Int) -> Bool {
         switch self {
-        case .noOp, .compare, .comparePattern, .crcGeneration, .cacheFlush: false
+        case .noOp, .compare, .comparePattern, .crcGeneration, .difCheck, .cacheFlush: false
         case .fill: true
-        case .memoryMove, .copyWithCRC, .dualcast: operand > 0
+        case .memoryMove, .copyWithCRC, .dualcast, .applyDelta, .difInsert, .difStrip, .difUpdate: operand > 0
+        case .createDelta: operand == 2
         }
     }
-
-    @inline(__always) var computesCRC: Bool { self == .crcGeneration || self == .copyWithCRC }
 }

@@ -37,29 +37,38 @@ extension Transfer {
         var request = TranslationRequest(
             requester: requester, pasid: pasid, address: LinearAddress(rawValue: addresses[2]), isWrite: false,
             isPrivileged: privileged)
-        if crc.awaitsSeed, let obstacle = readSeed(request, &iommu, memory) {
-            return end(obstacle)
+        if case .crc(let crc) = state, crc.awaitsSeed {
+            if let obstacle = readSeed(crc, request, &iommu, memory) { return end(obstacle) }
         }
 
         window.begin(self)
         var blocks = strides.blocksInWindow(of: UInt64(blocksLeft))
-        for operand in 0..<kind.operandCount {
+        for operand in 0..<kind.steppedOperandCount {
             request.isWrite = writes(operand)
             request.address = LinearAddress(rawValue: addresses[operand])
             let wanted = blocks * strides[operand]
             let covered =
                 isBackward
                 ? coverBackward(operand, wanted, request, &window, &iommu, memory)
-                : coverForward(operand, wanted, request, &window, &iommu, memory)
+                : coverForward(
+                    operand, UInt64(blocksDone) * strides[operand], wanted, request, &window, &iommu, memory)
             if let obstacle = covered.obstacle {
                 blocks = strides.wholeBlocks(in: covered.byteCount, of: operand)
                 if blocks == 0 { return end(obstacle) }
             }
         }
-        for operand in 0..<kind.operandCount {
+        for operand in 0..<kind.steppedOperandCount {
             window.byteCounts[operand] = Int(truncatingIfNeeded: blocks * strides[operand])
         }
         window.blockCount = Int(truncatingIfNeeded: blocks)
+        if let loose = looseBuffer(blocks: blocks) {
+            request.isWrite = true
+            request.address = LinearAddress(rawValue: addresses[loose.operand])
+            let covered = coverForward(
+                loose.operand, loose.offset, loose.byteCount, request, &window, &iommu, memory)
+            if let obstacle = covered.obstacle, covered.byteCount < loose.needed { return end(obstacle) }
+            window.byteCounts[loose.operand] = Int(truncatingIfNeeded: covered.byteCount)
+        }
         return .ready(byteCount: window.byteCounts[0])
     }
 
@@ -90,26 +99,27 @@ extension Transfer {
 
     /// Reads the CRC seed once. It is 4-byte aligned, so it lies in one page.
     private mutating func readSeed(
-        _ request: TranslationRequest, _ iommu: inout IOMMU, _ memory: PhysicalMemory
+        _ progress: CRCProgress, _ request: TranslationRequest, _ iommu: inout IOMMU, _ memory: PhysicalMemory
     ) -> Obstacle? {
         switch iommu.translate(request) {
         case .fault(let fault):
             return .fault(request.address, isWrite: false, fault)
         case .translated(let address, _):
             guard let seed = memory.load32(address) else { return .notMemory(isWrite: false) }
+            var crc = progress
             crc.value = seed
             crc.awaitsSeed = false
+            state = .crc(crc)
             return nil
         }
     }
 
-    /// Adds the next `byteCount` bytes of `operand`, whose buffer begins at `start.address`, in ascending order.
+    /// Adds `byteCount` bytes of `operand`, from `offset` in its buffer at `start.address`, in ascending order.
     @inline(__always)
     private func coverForward(
-        _ operand: Int, _ byteCount: UInt64, _ start: TranslationRequest, _ window: inout TransferWindow,
-        _ iommu: inout IOMMU, _ memory: PhysicalMemory
+        _ operand: Int, _ offset: UInt64, _ byteCount: UInt64, _ start: TranslationRequest,
+        _ window: inout TransferWindow, _ iommu: inout IOMMU, _ memory: PhysicalMemory
     ) -> Coverage {
-        let offset = UInt64(blocksDone) * strides[operand]
         var request = start
         var covered: UInt64 = 0
         while covered < byteCount {

@@ -7,25 +7,28 @@ extension Transfer {
     /// - Precondition: `resolve` returned `.ready` for `window`, and its pages are still mapped.
     public static func run(_ window: inout TransferWindow) {
         window.blocksDone = window.blockCount
+        switch window.state {
+        case .none: runPlain(&window)
+        case .pattern(let pattern): runPattern(&window, pattern)
+        case .crc(let crc): runCRC(&window, crc)
+        case .createDelta(let creation): runCreateDelta(&window, creation)
+        case .applyDelta(let application): runApplyDelta(&window, application)
+        case .dif(let dif): runDIF(&window, dif)
+        }
+    }
+
+    /// The operations without state: moves, Compare, and those to which translating was all.
+    private static func runPlain(_ window: inout TransferWindow) {
         switch window.kind {
-        case .noOp, .cacheFlush:
-            // There is no cache to flush: translating was all.
-            break
+        case .memoryMove where window.isBackward:
+            runBackward(window)
         case .memoryMove:
-            if window.isBackward {
-                runBackward(window)
-            } else {
-                unsafe runPairs(window) { source, destination, count, _ in
-                    unsafe ck_move(destination, source, count)
-                    return true
-                }
-            }
-        case .fill:
-            let (pattern, phase) = (window.pattern, window.phase)
-            unsafe runPieces(window) { destination, count, offset in
-                unsafe ck_fill(destination, count, pattern, phase &+ UInt64(truncatingIfNeeded: offset))
+            unsafe runPairs(window) { source, destination, count, _ in
+                unsafe ck_move(destination, source, count)
                 return true
             }
+        case .dualcast:
+            runDualcast(window)
         case .compare:
             var equalCount = 0
             unsafe runPairs(window) { left, right, count, offset in
@@ -34,33 +37,44 @@ extension Transfer {
                 return equal == count
             }
             window.endComparison(equalCount)
-        case .comparePattern:
-            let (pattern, phase) = (window.pattern, window.phase)
-            var equalCount = 0
-            unsafe runPieces(window) { source, count, offset in
-                let start = phase &+ UInt64(truncatingIfNeeded: offset)
-                let equal = unsafe ck_first_pattern_difference(source, count, pattern, start)
-                equalCount = offset + equal
-                return equal == count
-            }
-            window.endComparison(equalCount)
-        case .dualcast:
-            runDualcast(window)
-        case .crcGeneration:
-            var crc = window.crc
-            unsafe runPieces(window) { source, count, _ in
-                crc.value = unsafe ck_crc32c(crc.value, source, count, crc.flags)
+        default:
+            break
+        }
+    }
+
+    private static func runPattern(_ window: inout TransferWindow, _ pattern: UInt64) {
+        let phase = window.firstBlock
+        if window.kind == .fill {
+            unsafe runPieces(window) { destination, count, offset in
+                unsafe ck_fill(destination, count, pattern, UInt64(truncatingIfNeeded: phase + offset))
                 return true
             }
-            window.crc = crc
-        case .copyWithCRC:
-            var crc = window.crc
+            return
+        }
+        var equalCount = 0
+        unsafe runPieces(window) { source, count, offset in
+            let start = UInt64(truncatingIfNeeded: phase + offset)
+            let equal = unsafe ck_first_pattern_difference(source, count, pattern, start)
+            equalCount = offset + equal
+            return equal == count
+        }
+        window.endComparison(equalCount)
+    }
+
+    private static func runCRC(_ window: inout TransferWindow, _ progress: CRCProgress) {
+        var crc = progress
+        if window.kind == .copyWithCRC {
             unsafe runPairs(window) { source, destination, count, _ in
                 crc.value = unsafe ck_copy_crc32c(crc.value, destination, source, count, crc.flags)
                 return true
             }
-            window.crc = crc
+        } else {
+            unsafe runPieces(window) { source, count, _ in
+                crc.value = unsafe ck_crc32c(crc.value, source, count, crc.flags)
+                return true
+            }
         }
+        window.state = .crc(crc)
     }
 
     /// Calls `body` with each piece of the only buffer, its size and its offset, until it returns `false`.

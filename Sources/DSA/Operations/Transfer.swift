@@ -1,7 +1,7 @@
 public import DSASpec
 import PCIe
 
-/// A descriptor that moves or looks at data, from its checks to its completion record (dsa-device §4.1, §4.4).
+/// A descriptor that moves or looks at data, from its checks to its completion record (dsa-device §4.1 to §4.5).
 ///
 /// Its life is `resolve`, `run`, `absorb`, repeated until it has ended, then `completionRecord`:
 ///
@@ -18,22 +18,22 @@ public struct Transfer: Sendable, BitwiseCopyable {
     /// Memory Move whose destination begins inside its source: it runs from the end.
     let isBackward: Bool
     let checksResult: Bool
+    /// Expected Result of a comparison, Expected Result Mask of Create Delta Record.
     let expectedResult: UInt8
     let strides: BlockStrides
     /// How many blocks there are to do.
     let blockCount: UInt32
     /// Blocks that are done, from the start or, backward, from the end.
     var blocksDone: UInt32
-    var crc: CRCProgress
-    /// Of Fill and Compare Pattern.
-    let pattern: UInt64
+    var state: OperationState
     /// Where the buffers begin, in the order of the descriptor.
     let addresses: InlineArray<3, UInt64>
     let openPoints: OpenPoints
 
     /// ``CompletionStatus/none`` until the transfer has ended.
     var status: CompletionStatus
-    var foundDifference: Bool
+    /// Byte 1 of the record of an operation that looks for differences.
+    var result: UInt8
     var faultWasWrite: Bool
     var faultAddress: LinearAddress
 
@@ -55,23 +55,48 @@ public struct Transfer: Sendable, BitwiseCopyable {
         self.kind = kind
         isBackward = kind == .memoryMove && destination > source && destination - source < UInt64(size)
         checksResult = descriptor.flags.contains(.checkResult)
-        expectedResult = descriptor.expectedResult & (openPoints.expectedResult == .lowBit ? 1 : 0xFF)
         self.openPoints = openPoints
-        strides = .bytes
-        blockCount = size
-        crc = kind.computesCRC ? CRCProgress(descriptor) : CRCProgress()
-        pattern = kind == .fill ? descriptor.fillPattern : descriptor.comparePattern
         switch kind {
         case .fill, .cacheFlush:
             addresses = [destination, 0, 0]
         case .crcGeneration, .copyWithCRC:
             addresses = [source, destination, descriptor.crcSeedAddress.rawValue]
-        case .noOp, .memoryMove, .compare, .comparePattern, .dualcast:
+        case .createDelta:
+            addresses = [source, destination, descriptor.deltaRecordAddress.rawValue]
+        default:
             addresses = [source, destination, descriptor.destination2Address.rawValue]
         }
+        switch kind {
+        case .createDelta:
+            strides = .deltaSources
+            blockCount = size / strides.first
+            state = .createDelta(DeltaCreation(descriptor))
+        case .applyDelta:
+            strides = .deltaEntries
+            blockCount = descriptor.deltaRecordSize / strides.first
+            state = .applyDelta(DeltaApplication(descriptor))
+        case .difCheck, .difInsert, .difStrip, .difUpdate:
+            strides = .dif(kind, descriptor.difFlags)
+            blockCount = size / strides.first
+            state = .dif(DIFProgress(descriptor, openPoints))
+        default:
+            strides = .bytes
+            blockCount = size
+            state =
+                switch kind {
+                case .fill: .pattern(descriptor.fillPattern)
+                case .comparePattern: .pattern(descriptor.comparePattern)
+                case .crcGeneration, .copyWithCRC: .crc(CRCProgress(descriptor))
+                default: .none
+                }
+        }
+        expectedResult =
+            kind == .createDelta
+            ? descriptor.expectedResultMask
+            : descriptor.expectedResult & (openPoints.expectedResult == .lowBit ? 1 : 0xFF)
         blocksDone = 0
         status = .none
-        foundDifference = false
+        result = 0
         faultWasWrite = false
         faultAddress = LinearAddress(rawValue: 0)
     }
@@ -102,24 +127,45 @@ extension Transfer {
     ///
     /// - Precondition: This transfer resolved `window`, and it ran.
     public mutating func absorb(_ window: borrowing TransferWindow) -> TransferProgress {
-        crc = window.crc
+        state = window.state
         blocksDone += UInt32(truncatingIfNeeded: window.blocksDone)
         switch window.ending {
         case .complete:
             guard blocksDone == blockCount else { return .continues }
+            finish()
+        case .needsBuffer:
+            return .continues
         case .difference:
-            foundDifference = true
+            finish(result: 1)
+        case .recordFull:
+            finish(result: 2)
+        case .failed(let failure):
+            status = failure
         }
-        finish()
         return .finished
     }
 
     /// Ends with 0x01, or 0x02 where a predicate was asked for and is false.
+    ///
+    /// - Parameter difference: Result, where it is not that of the operation's state.
     @inline(__always)
-    mutating func finish() {
-        let isPredicateFalse = checksResult && expectedResult != (foundDifference ? 1 : 0)
-        let hasPredicate = kind == .compare || kind == .comparePattern
-        status = hasPredicate && isPredicateFalse ? .successFalsePredicate : .success
+    mutating func finish(result difference: UInt8 = 0) {
+        result = difference
+        var isTrue = true
+        switch kind {
+        case .compare, .comparePattern:
+            isTrue = expectedResult == result
+        case .createDelta:
+            if difference == 0, hasWrittenEntries { result = 1 }
+            isTrue = expectedResult >> result & 1 == 1
+        default:
+            break
+        }
+        status = checksResult && !isTrue ? .successFalsePredicate : .success
+    }
+
+    private var hasWrittenEntries: Bool {
+        if case .createDelta(let creation) = state { creation.size > 0 } else { false }
     }
 }
 
@@ -133,23 +179,34 @@ extension Transfer {
         var record = CompletionRecord(status: status)
         switch status {
         case .success, .successFalsePredicate:
-            if foundDifference {
-                record.result = 1
-                record.bytesCompleted = bytesCompleted
-            }
-            if kind.computesCRC { record.crcValue = crc.value }
+            record.result = result
+            // All blocks done is said by 0: what is left here ended early, at a difference or for want of room.
+            if blocksDone < blockCount { record.bytesCompleted = bytesCompleted }
         case .pageFault, .pageRequestFailed:
             record.faultAddress = faultAddress
             record.faultWasWrite = faultWasWrite
             record.bytesCompleted = bytesCompleted
-            record.result = isBackward ? 1 : 0
-            if kind.computesCRC { record.crcValue = crc.value }
+            record.result = isBackward || hasWrittenEntries ? 1 : 0
+        case .deltaOffsetNotIncreasing, .deltaOffsetOutOfRange, .difError:
+            record.bytesCompleted = bytesCompleted
         default:
             // 0x20 to 0x22: whatever else the record could say is undefined.
             if openPoints.errorBytesCompleted == .progress {
                 record.bytesCompleted = bytesCompleted
                 record.result = isBackward ? 1 : 0
             }
+            return record
+        }
+        switch state {
+        case .none, .pattern, .applyDelta:
+            break
+        case .crc(let crc):
+            record.crcValue = crc.value
+        case .createDelta(let creation):
+            record.deltaRecordSize = creation.size
+        case .dif(let dif):
+            if status == .difError { record.difStatus = dif.status }
+            record.setTags(dif, of: kind, openPoints.applicationTagReport)
         }
         return record
     }

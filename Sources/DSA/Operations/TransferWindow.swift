@@ -1,3 +1,5 @@
+import DSASpec
+
 /// The part of a ``Transfer`` that runs at a time: where its bytes lie in this process, and what the kernels need.
 ///
 /// A window is filled by ``Transfer/resolve(into:iommu:memory:requester:pasid:privileged:)``, run, on any thread, by
@@ -20,11 +22,17 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
     }
 
     /// How the run of a window ended.
-    enum Ending: Sendable, BitwiseCopyable {
+    enum Ending: Equatable, Sendable, BitwiseCopyable {
         /// All of its blocks are done.
         case complete
         /// Compare: the block after those that are done differs.
         case difference
+        /// Create Delta Record: the entry of the next block does not fit into the record.
+        case recordFull
+        /// The next block needs more of the ``LooseBuffer`` than the window has.
+        case needsBuffer
+        /// The next block ends the operation with this status.
+        case failed(CompletionStatus)
     }
 
     // The pointer is owned by this value, which cannot be copied: whoever holds the window is alone with it. That is
@@ -35,10 +43,11 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
     var kind = OperationKind.noOp
     /// Segments are in descending order and run from their ends.
     var isBackward = false
-    var crc = CRCProgress()
-    var pattern: UInt64 = 0
-    /// Where in the pattern the window begins.
-    var phase: UInt64 = 0
+    var strides = BlockStrides.bytes
+    /// What the operation has come to before the window, and after it ran.
+    var state = OperationState.none
+    /// The number of the window's first block.
+    var firstBlock = 0
     /// The bytes that the window has of each buffer.
     var byteCounts = InlineArray<3, Int>(repeating: 0)
     /// The blocks that are to run now.
@@ -68,9 +77,9 @@ extension TransferWindow {
         segmentCounts = InlineArray(repeating: 0)
         kind = transfer.kind
         isBackward = transfer.isBackward
-        crc = transfer.crc
-        pattern = transfer.pattern
-        phase = UInt64(transfer.blocksDone)
+        strides = transfer.strides
+        state = transfer.state
+        firstBlock = Int(transfer.blocksDone)
         blocksDone = 0
         ending = .complete
     }

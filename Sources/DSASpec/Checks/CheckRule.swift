@@ -1,8 +1,8 @@
 /// The rules of descriptors, in the order in which they are checked.
 ///
-/// The specification leaves the order open (DSA 3.0 §5.4); this is the one of dsa-device §3.2, with one change: the
-/// traffic class of the record is checked beside its alignment, since no other error can be put into a record that
-/// must not be written.
+/// The specification leaves the order open (DSA 3.0 §5.4); this is ``CheckOrder/listed``, the one of dsa-device §3.2,
+/// with one change: the traffic class of the record is checked beside its alignment, since no other error can be put
+/// into a record that must not be written.
 public enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable {
     case privilegedWithoutMode
     case completionRecordMisaligned
@@ -22,16 +22,23 @@ public enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable 
     case completionRecordAddressReserved
     case interruptHandleReserved
     case reservedByte
+    case reservedDIFFlag
     case byteReservedByFlag
     case interruptHandleOutOfRange
     case interruptHandleNotGranted
     case trafficClass
     case transferSizeZero
     case transferSizeAboveMaximum
+    case transferSizeAboveDeltaMaximum
+    case transferSizeNotWholeBlocks
     case descriptorCountBelowMinimum
     case descriptorCountAboveMaximum
+    case maximumDeltaRecordSize
+    case deltaRecordSize
+    case deltaRecordFragment
     case descriptorListMisaligned
     case dualcastMisaligned
+    case deltaMisaligned
     case crcSeedMisaligned
     case overlappingMove
     case overlappingBuffers
@@ -49,14 +56,18 @@ extension CheckRule {
             .blockOnFaultDisabled, .recordFlagWithoutAddress, .userModeInterrupt, .selectorOfUnusedAddress,
             .missingRecordRequest, .missingDrainReport:
             .invalidFlags
-        case .completionRecordAddressReserved, .interruptHandleReserved, .reservedByte, .byteReservedByFlag:
+        case .completionRecordAddressReserved, .interruptHandleReserved, .reservedByte, .reservedDIFFlag,
+            .byteReservedByFlag:
             .nonZeroReserved
         case .interruptHandleOutOfRange, .interruptHandleNotGranted: .invalidInterruptHandle
-        case .transferSizeZero, .transferSizeAboveMaximum: .invalidTransferSize
+        case .transferSizeZero, .transferSizeAboveMaximum, .transferSizeAboveDeltaMaximum,
+            .transferSizeNotWholeBlocks:
+            .invalidTransferSize
         case .descriptorCountBelowMinimum, .descriptorCountAboveMaximum: .invalidDescriptorCount
+        case .maximumDeltaRecordSize, .deltaRecordSize, .deltaRecordFragment: .invalidDeltaRecordSize
         case .descriptorListMisaligned: .descriptorListMisaligned
         case .dualcastMisaligned: .dualcastMisaligned
-        case .crcSeedMisaligned: .misalignedAddress
+        case .deltaMisaligned, .crcSeedMisaligned: .misalignedAddress
         case .overlappingMove, .overlappingBuffers: .overlappingBuffers
         }
     }
@@ -137,6 +148,11 @@ extension CheckRule {
             )
         case .reservedByte:
             ("reserved-byte", "table 5-3", "Bytes that the operation does not define are 0.")
+        case .reservedDIFFlag:
+            (
+                "reserved-dif-flag", "§8.3.14, §8.3.15",
+                "Bits 7:4 of DIF Flags and bits 2:0 of Destination DIF Flags are 0."
+            )
         case .byteReservedByFlag:
             ("byte-reserved-by-flag", "table 5-4", "A field that a flag leaves unused is 0.")
         case .interruptHandleOutOfRange:
@@ -152,6 +168,16 @@ extension CheckRule {
             ("transfer-size-zero", "table 5-6", "The Transfer Size is at least 1.")
         case .transferSizeAboveMaximum:
             ("transfer-size-above-maximum", "table 5-6", "The Transfer Size is at most the WQ's Maximum Transfer Size.")
+        case .transferSizeAboveDeltaMaximum:
+            (
+                "transfer-size-above-delta-maximum", "§8.3.8, §8.3.9",
+                "The Transfer Size of Create and Apply Delta Record is at most 0x80000."
+            )
+        case .transferSizeNotWholeBlocks:
+            (
+                "transfer-size-not-whole-blocks", "§8.3.14",
+                "The Transfer Size of a DIF operation is a multiple of a block of its source."
+            )
         case .descriptorCountBelowMinimum:
             (
                 "descriptor-count-below-minimum", "§8.3.2",
@@ -159,10 +185,28 @@ extension CheckRule {
             )
         case .descriptorCountAboveMaximum:
             ("descriptor-count-above-maximum", "§8.3.2", "The Descriptor Count is at most the WQ's Maximum Batch Size.")
+        case .maximumDeltaRecordSize:
+            (
+                "maximum-delta-record-size", "§8.3.8",
+                "The Maximum Delta Record Size is at least 80 and at most the WQ's Maximum Transfer Size."
+            )
+        case .deltaRecordSize:
+            (
+                "delta-record-size", "§8.3.9",
+                "The Delta Record Size is at least 10 and at most the WQ's Maximum Transfer Size."
+            )
+        case .deltaRecordFragment:
+            ("delta-record-fragment", "§8.3.9", "The Delta Record Size is a multiple of 10.")
         case .descriptorListMisaligned:
             ("descriptor-list-misaligned", "§8.3.2", "The Descriptor List Address is a multiple of 64.")
         case .dualcastMisaligned:
             ("dualcast-misaligned", "table 5-6", "Both destinations of a Dualcast have the same bits 11:0.")
+        case .deltaMisaligned:
+            (
+                "delta-misaligned", "§8.3.8, §8.3.9",
+                "Both sources of Create Delta Record, the destination of Apply Delta Record and the Transfer Size are"
+                    + " multiples of 8."
+            )
         case .crcSeedMisaligned:
             ("crc-seed-misaligned", "§8.3.12", "The CRC Seed Address is a multiple of 4.")
         case .overlappingMove:

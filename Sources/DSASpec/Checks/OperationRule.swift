@@ -18,6 +18,17 @@ struct ReservedBytes: Sendable, BitwiseCopyable {
     static let allButFirst: UInt64 = ~0xFF
     /// Bytes 38 and 39, reserved in every operation of DSA 1.0.
     static let tail: UInt64 = 0xFFFF_0000_0000_0000
+
+    /// Of word 5: byte 40.
+    static let sourceDIFFlags: UInt64 = 0x00_00FF
+    /// Of word 5: byte 41.
+    static let destinationDIFFlags: UInt64 = 0x00_FF00
+    /// Of word 5: bits 2:0 of byte 41.
+    static let undefinedDestinationDIFFlags: UInt64 = 0x00_0700
+    /// Of word 5: bits 7:4 of byte 42.
+    static let undefinedDIFFlags: UInt64 = 0xF0_0000
+    /// Of word 5: bytes 43 to 47.
+    static let allButDIFFlags: UInt64 = ~0xFF_FFFF
 }
 
 /// One row of the table of operations: which flags and bytes one may use, and how its sizes and addresses are checked
@@ -30,12 +41,27 @@ struct OperationRule: Sendable, BitwiseCopyable {
         case reserved
         case transferSize
         case descriptorCount
+        /// Transfer Size, of blocks of 8 bytes that 16 bits can number.
+        case deltaBlocks
+        /// Transfer Size, of whole blocks of data.
+        case difData
+        /// Transfer Size, of whole blocks of data with their fields.
+        case difBlocks
+    }
+
+    /// What the descriptor says of a delta record's size.
+    enum DeltaRecordSize: Sendable, BitwiseCopyable {
+        case none
+        case maximum
+        case actual
     }
 
     enum Alignment: Sendable, BitwiseCopyable {
         case free
         case descriptorList
         case dualcast
+        case deltaSources
+        case deltaDestination
         case crcSeed
     }
 
@@ -44,6 +70,10 @@ struct OperationRule: Sendable, BitwiseCopyable {
         case memoryMove
         case sourceAndDestination
         case dualcast
+        case createDelta
+        case applyDelta
+        case difInsert
+        case difStrip
     }
 
     /// Flags that may be 1 when every capability and configuration permits them, Fence and the flags of
@@ -59,7 +89,10 @@ struct OperationRule: Sendable, BitwiseCopyable {
     var reserved: ReservedBytes
     /// Reserved because of the descriptor's other flags.
     var reservedByFlags = ReservedBytes()
+    /// Bits of word 5 that are reserved beside others of their byte: in DIF Flags and Destination DIF Flags.
+    var reservedDIFFlags: UInt64 = 0
     var size = Size.transferSize
+    var deltaRecordSize = DeltaRecordSize.none
     var alignment = Alignment.free
     var overlap = Overlap.free
     var mayBeBatchMember = true
@@ -114,6 +147,16 @@ struct OperationRule: Sendable, BitwiseCopyable {
             self.init(
                 allowedFlags: 0x00_129E, requiredFlags: Self.recordRequest,
                 reserved: Bytes(word4: Bytes.tail, word5: Bytes.allButFirst, word6: Bytes.all, word7: Bytes.all))
+        case .createDeltaRecord:
+            self.init(
+                allowedFlags: 0x00_7F9E, requiredFlags: Self.recordRequest,
+                reserved: Bytes(word4: Bytes.tail, word6: Bytes.high, word7: Bytes.allButFirst),
+                size: .deltaBlocks, deltaRecordSize: .maximum, alignment: .deltaSources, overlap: .createDelta)
+        case .applyDeltaRecord:
+            self.init(
+                allowedFlags: 0x00_771E,
+                reserved: Bytes(word4: Bytes.tail, word5: Bytes.high, word6: Bytes.all, word7: Bytes.all),
+                size: .deltaBlocks, deltaRecordSize: .actual, alignment: .deltaDestination, overlap: .applyDelta)
         case .dualcast:
             self.init(
                 allowedFlags: 0x00_7F1E, reserved: Bytes(word4: Bytes.tail, word6: Bytes.all, word7: Bytes.all),
@@ -126,6 +169,31 @@ struct OperationRule: Sendable, BitwiseCopyable {
             self.init(
                 crcWithFlags: flags, allowedFlags: 0x07_7F1E,
                 reserved: Bytes(word4: Bytes.tail, word7: Bytes.all), overlap: .sourceAndDestination)
+        case .difCheck:
+            self.init(
+                allowedFlags: 0x00_121E, requiredFlags: Self.recordRequest,
+                reserved: Bytes(
+                    word3: Bytes.all, word4: Bytes.tail, word5: Bytes.allButDIFFlags | Bytes.destinationDIFFlags,
+                    word7: Bytes.all),
+                reservedDIFFlags: Bytes.undefinedDIFFlags, size: .difBlocks)
+        case .difInsert:
+            self.init(
+                allowedFlags: 0x00_771E,
+                reserved: Bytes(
+                    word4: Bytes.tail, word5: Bytes.allButDIFFlags | Bytes.sourceDIFFlags, word6: Bytes.all),
+                reservedDIFFlags: Bytes.undefinedDIFFlags | Bytes.undefinedDestinationDIFFlags, size: .difData,
+                overlap: .difInsert)
+        case .difStrip:
+            self.init(
+                allowedFlags: 0x00_771E,
+                reserved: Bytes(
+                    word4: Bytes.tail, word5: Bytes.allButDIFFlags | Bytes.destinationDIFFlags, word7: Bytes.all),
+                reservedDIFFlags: Bytes.undefinedDIFFlags, size: .difBlocks, overlap: .difStrip)
+        case .difUpdate:
+            self.init(
+                allowedFlags: 0x00_771E, reserved: Bytes(word4: Bytes.tail, word5: Bytes.allButDIFFlags),
+                reservedDIFFlags: Bytes.undefinedDIFFlags | Bytes.undefinedDestinationDIFFlags, size: .difBlocks,
+                overlap: .sourceAndDestination)
         case .cacheFlush:
             self.init(
                 allowedFlags: 0x00_741E, capabilityFlags: DescriptorFlags.cacheControl.rawValue, capability: 1 << 3,
@@ -154,8 +222,8 @@ struct OperationRule: Sendable, BitwiseCopyable {
     private init(
         allowedFlags: UInt32, capabilityFlags: UInt32 = 0, capability: UInt64 = 0, requiredFlags: UInt32 = 0,
         unusedSelectors: UInt32 = 0, reserved: ReservedBytes, reservedByFlags: ReservedBytes = ReservedBytes(),
-        size: Size = .transferSize, alignment: Alignment = .free, overlap: Overlap = .free,
-        mayBeBatchMember: Bool = true
+        reservedDIFFlags: UInt64 = 0, size: Size = .transferSize, deltaRecordSize: DeltaRecordSize = .none,
+        alignment: Alignment = .free, overlap: Overlap = .free, mayBeBatchMember: Bool = true
     ) {
         self.allowedFlags = allowedFlags
         self.capabilityFlags = capabilityFlags
@@ -164,7 +232,9 @@ struct OperationRule: Sendable, BitwiseCopyable {
         self.unusedSelectors = unusedSelectors
         self.reserved = reserved
         self.reservedByFlags = reservedByFlags
+        self.reservedDIFFlags = reservedDIFFlags
         self.size = size
+        self.deltaRecordSize = deltaRecordSize
         self.alignment = alignment
         self.overlap = overlap
         self.mayBeBatchMember = mayBeBatchMember

@@ -18,8 +18,7 @@ public enum CompletionRecordText {
                     meaning: record.faultWasWrite ? "the faulting access was a write" : "the faulting access was a read"
                 ))
         }
-        fields.append(
-            FieldText("Result", bytes: 1...1, value: String(record.result), meaning: result(of: record, for: opcode)))
+        fields.append(resultField(of: record, for: opcode))
         fields.append(
             FieldText(
                 opcode == .batch ? "Descriptors Completed" : "Bytes Completed", bytes: 4...7,
@@ -34,11 +33,53 @@ public enum CompletionRecordText {
                     "Invalid Flags", bytes: 16...18,
                     value: hexadecimal(UInt64(record.invalidFlags.rawValue), digits: 6),
                     meaning: record.invalidFlags.names(for: opcode ?? .noOp).joined(separator: ", ")))
-        } else if opcode == .crcGeneration || opcode == .copyWithCRC {
-            fields.append(
-                FieldText("CRC Value", bytes: 16...19, value: hexadecimal(UInt64(record.crcValue), digits: 8)))
+        } else {
+            fields += results(of: record, for: opcode)
         }
         return fields
+    }
+
+    /// What the operation itself returns from byte 16 on.
+    private static func results(of record: CompletionRecord, for opcode: Opcode?) -> [FieldText] {
+        switch opcode {
+        case .crcGeneration, .copyWithCRC:
+            [FieldText("CRC Value", bytes: 16...19, value: hexadecimal(UInt64(record.crcValue), digits: 8))]
+        case .createDeltaRecord:
+            [FieldText("Delta Record Size", bytes: 16...19, value: String(record.deltaRecordSize))]
+        case .difCheck, .difStrip:
+            tags("Source", record.sourceDIFTags, at: 16)
+        case .difInsert:
+            tags("Destination", record.destinationDIFTags, at: 24)
+        case .difUpdate:
+            tags("Source", record.sourceDIFTags, at: 16) + tags("Destination", record.destinationDIFTags, at: 24)
+        default:
+            []
+        }
+    }
+
+    private static func tags(_ side: String, _ tags: DIFTags, at offset: Int) -> [FieldText] {
+        [
+            FieldText(
+                "\(side) Reference Tag", bytes: offset...offset + 3,
+                value: hexadecimal(UInt64(tags.reference), digits: 8), meaning: "of the next block"),
+            FieldText(
+                "\(side) Application Tag Mask", bytes: offset + 4...offset + 5,
+                value: hexadecimal(UInt64(tags.applicationMask), digits: 4)),
+            FieldText(
+                "\(side) Application Tag", bytes: offset + 6...offset + 7,
+                value: hexadecimal(UInt64(tags.application), digits: 4), meaning: "of the next block"),
+        ]
+    }
+
+    private static func resultField(of record: CompletionRecord, for opcode: Opcode?) -> FieldText {
+        switch opcode {
+        case .difCheck, .difStrip, .difUpdate:
+            FieldText(
+                "DIF Status", bytes: 1...1, value: hexadecimal(UInt64(record.difStatus.rawValue), digits: 2),
+                meaning: record.difStatus.names.joined(separator: ", "))
+        default:
+            FieldText("Result", bytes: 1...1, value: String(record.result), meaning: result(of: record, for: opcode))
+        }
     }
 
     private static func result(of record: CompletionRecord, for opcode: Opcode?) -> String {
@@ -59,6 +100,12 @@ public enum CompletionRecordText {
             if !record.status.isPageFault, record.result == 1 { return "offset of the first difference" }
         case .batch:
             return "members processed"
+        case .createDeltaRecord where !record.status.isPageFault && record.result == 2:
+            return "compared before the record was full"
+        case .applyDeltaRecord where record.status != .success:
+            return "of the delta record"
+        case .difCheck, .difInsert, .difStrip, .difUpdate:
+            if record.status != .success { return "of the source, in whole blocks" }
         default:
             break
         }

@@ -58,6 +58,9 @@ public enum DescriptorText {
         enum Form {
             case hexadecimal
             case count
+            case difFlags
+            case sourceDIFFlags
+            case destinationDIFFlags
         }
 
         let name: String
@@ -79,7 +82,19 @@ public enum DescriptorText {
             }
             return FieldText(
                 name, bytes: offset...offset + byteCount - 1,
-                value: form == .count ? String(value) : hexadecimal(value))
+                value: form == .count ? String(value) : hexadecimal(value), meaning: meaning(of: value))
+        }
+
+        private func meaning(of value: UInt64) -> String {
+            let byte = UInt8(truncatingIfNeeded: value)
+            let names: [String] =
+                switch form {
+                case .hexadecimal, .count: []
+                case .difFlags: DIFFlags(rawValue: byte).names
+                case .sourceDIFFlags: SourceDIFFlags(rawValue: byte).names
+                case .destinationDIFFlags: DestinationDIFFlags(rawValue: byte).names
+                }
+            return names.joined(separator: ", ")
         }
     }
 
@@ -87,9 +102,9 @@ public enum DescriptorText {
     private static let destination = Operand("Destination Address", 24, 8)
     private static let transferSize = Operand("Transfer Size", 32, 4, .count)
     private static let crcSeed = [Operand("CRC Seed", 40, 4), Operand("CRC Seed Address", 48, 8)]
-    private static let difFlags = Operand("DIF Flags", 42, 1)
-    private static let sourceDIFFlags = Operand("Source DIF Flags", 40, 1)
-    private static let destinationDIFFlags = Operand("Destination DIF Flags", 41, 1)
+    private static let difFlags = Operand("DIF Flags", 42, 1, .difFlags)
+    private static let sourceDIFFlags = Operand("Source DIF Flags", 40, 1, .sourceDIFFlags)
+    private static let destinationDIFFlags = Operand("Destination DIF Flags", 41, 1, .destinationDIFFlags)
 
     private static func tags(_ side: String, at offset: Int) -> [Operand] {
         [

@@ -159,6 +159,11 @@ extension Server {
             case .configureWq(let arguments): try configureWQ(arguments, id, session)
             case .clearSoftwareError(let arguments): try clearSoftwareError(arguments, id, session)
             case .xEngineHold(let arguments): try holdEngine(arguments, id, session)
+            case .requestInterrupt(let arguments): try requestInterrupt(arguments, id, session)
+            case .releaseInterrupt(let arguments): try releaseInterrupt(arguments, id, session)
+            case .attachInterrupt(let arguments): try attachInterrupt(arguments, id, session)
+            case .detachInterrupt(let arguments): try detachInterrupt(arguments, id, session)
+            case .setInterruptEventfd(let arguments): try setInterruptEventFD(arguments, id, session)
             case .queryHistory(let arguments): try queryHistory(arguments, id, session)
             case .queryBindings(let arguments): try queryBindings(arguments, id, session)
             }

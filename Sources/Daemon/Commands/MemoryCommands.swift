@@ -194,10 +194,10 @@ extension Server {
         return space
     }
 
-    private func checkLocal(_ session: Session) throws(WireError) {
+    /// Whether descriptors can travel to and from a connection.
+    func checkLocal(_ session: Session, instead: String = "use alloc-memory on TCP") throws(WireError) {
         guard session.transport != .tcp else {
-            throw WireError(
-                .unsupported, "descriptors travel over Unix sockets only; use alloc-memory on TCP", path: "execute")
+            throw WireError(.unsupported, "descriptors travel over Unix sockets only; \(instead)", path: "execute")
         }
     }
 

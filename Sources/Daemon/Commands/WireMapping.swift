@@ -81,6 +81,10 @@ extension WireError {
             self.init(.wrongState, "IOASID \(ioasid.rawValue) is bound; unbind it first", path: "arguments.ioasid")
         case .misalignedTable:
             self.init(.invalidArgument, "is no multiple of 4096", path: "arguments.firstLevel")
+        case .noInterrupt:
+            self.init(
+                .resourceExhausted, "every entry of the device's interrupt table is in use; try the other table",
+                path: "arguments.table")
         }
     }
 

@@ -18,6 +18,8 @@ package struct DaemonLimits: Hashable, Sendable {
     package var replyBytes = 4 << 20
     /// Portal pages mapped by one client.
     package var portalsPerClient = 256
+    /// Interrupt entries requested by one process or VM.
+    package var interruptsPerClient = 64
     /// IOASIDs of the host.
     package var hostPASIDQuota = 524_288
     /// IOASIDs of a VM whose creator names no quota.
@@ -35,6 +37,7 @@ package struct DaemonLimits: Hashable, Sendable {
         if wire.hasEventQueue { eventQueue = Int(wire.eventQueue) }
         if wire.hasReplyBytes { replyBytes = Int(wire.replyBytes) }
         if wire.hasPortalsPerClient { portalsPerClient = Int(wire.portalsPerClient) }
+        if wire.hasInterruptsPerClient { interruptsPerClient = Int(wire.interruptsPerClient) }
         if wire.hasHostPasidQuota { hostPASIDQuota = Int(wire.hostPasidQuota) }
         if wire.hasVmPasidQuota { vmPASIDQuota = Int(wire.vmPasidQuota) }
         if wire.hasDrainTimeoutMs { drainTimeoutMilliseconds = Int(wire.drainTimeoutMs) }
@@ -51,6 +54,7 @@ package struct DaemonLimits: Hashable, Sendable {
         wire.eventQueue = UInt32(eventQueue)
         wire.replyBytes = UInt32(replyBytes)
         wire.portalsPerClient = UInt32(portalsPerClient)
+        wire.interruptsPerClient = UInt32(interruptsPerClient)
         wire.hostPasidQuota = UInt32(hostPASIDQuota)
         wire.vmPasidQuota = UInt32(vmPASIDQuota)
         wire.drainTimeoutMs = UInt32(drainTimeoutMilliseconds)

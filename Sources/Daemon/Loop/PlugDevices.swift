@@ -24,6 +24,10 @@ extension DeviceSetup {
                     throw .device(name: setup.name, problem: "group \(group) does not take its members")
                 }
             }
+            // As a driver does that gives WQs to users.
+            guard machine.enableUserInterrupts(true, device: index) else {
+                preconditionFailure("a device that was plugged in is Disabled")
+            }
             for command in setup.commands {
                 guard case .completed(let error, _) = machine.execute(command, device: index) else {
                     preconditionFailure("a device without descriptors completes its commands at once")

@@ -91,6 +91,7 @@ extension Server {
             swap(&effects, &machine.effects)
             for effect in effects { deliver(effect) }
         }
+        tellInterrupts()
     }
 
     private func deliver(_ effect: MachineEffect) {
@@ -103,9 +104,10 @@ extension Server {
             unbindContinuations.removeValue(forKey: token)?()
         case .windowsReturned(let token):
             quiesceContinuations.removeValue(forKey: token)?()
-        case .interrupt:
-            // Nobody can be attached to an entry.
-            break
+        case .interrupt(let device, let interrupt):
+            note(interrupt, ofDevice: device)
+        case .interruptRevoked(let claim):
+            revoke(claim)
         case .drained(let token):
             drainContinuations.removeValue(forKey: token)?()
         case .pageRequest:

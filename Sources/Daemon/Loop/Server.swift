@@ -58,6 +58,12 @@ final class Server {
     var commandContinuations: [Int: (CommandError) -> Void] = [:]
     var queryContinuations: [UInt64: (HistoryAnswer) -> Void] = [:]
     var nextToken: UInt64 = 1
+    /// Who is told of what an entry of an interrupt table sends.
+    var interruptAttachments: [InterruptSource: [InterruptAttachment]] = [:]
+    /// Those with interrupts that have not been told.
+    var raisedInterrupts: [InterruptAttachment] = []
+    /// Made when the first client passes an eventfd.
+    var eventSignaller: EventSignaller?
     var memoryWaiters: [MemoryWaiter] = []
     var seenRecordCount: UInt64 = 0
 

@@ -7,7 +7,8 @@ struct EventSubscription {
     /// The same as bits, by the event's place among all, so that an event asks every connection cheaply.
     private var bits: UInt32
 
-    /// What a new connection receives: the life of its own objects, and the end of the daemon.
+    /// What a new connection receives: the life of its own objects, the interrupts it asks for, and the end of the
+    /// daemon.
     init() {
         self = Self.standard
     }
@@ -58,6 +59,7 @@ struct EventSubscription {
 
     private static let lifecycle: Set<EventName> = [
         .ioasidAlloc, .ioasidBind, .ioasidUnbind, .ioasidFree, .vmCreated, .vmDestroyed, .processDestroyed,
+        .interrupt, .interruptRevoked,
     ]
 
     /// They cannot be switched off.

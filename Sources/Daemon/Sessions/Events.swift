@@ -20,13 +20,14 @@ extension Server {
         }
     }
 
-    private static func line(_ event: WireEvent.OneOf_Data) -> [UInt8] {
+    static func line(_ event: WireEvent.OneOf_Data) -> [UInt8] {
         var buffer = OutputBuffer()
         buffer.append(event, at: eventTime())
         return unsafe buffer.withBytes { unsafe Array($0) }
     }
 
-    private func send(_ line: [UInt8], to session: Session) {
+    /// Puts an event behind what the session has not read, or drops and counts it.
+    func send(_ line: [UInt8], to session: Session) {
         guard session.queuedEvents < configuration.limits.eventQueue else {
             session.droppedInGap += 1
             session.droppedEvents += 1

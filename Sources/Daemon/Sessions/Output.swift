@@ -137,6 +137,7 @@ extension Server {
         freeSlots.append(session.slot)
         memoryWaiters.removeAll { $0.session === session }
         log.debug("connection closed", metadata: ["connection": "\(session.id)"])
+        for attachment in session.interrupts { detach(attachment) }
         releaseProcessor(of: session, cause: .clientDied)
         for space in vms.values where space.creator == session.id { tearDown(space, cause: .clientDied) {} }
         resumeListeners()

@@ -101,6 +101,9 @@ final class Session {
     var droppedInGap: UInt64 = 0
     var droppedEvents: UInt64 = 0
 
+    /// The interrupt entries that the connection is told of.
+    var interrupts: [InterruptAttachment] = []
+
     init(
         id: ID, socket: consuming StreamSocket, transport: Transport, credentials: PeerCredentials?,
         memory: MemoryAccount, lineBytesMax: Int

@@ -18,6 +18,8 @@ final class ClientSpace {
     var regions: [UInt64: MemoryRegion] = [:]
     /// Portal pages mapped.
     var portalCount = 0
+    /// Interrupt entries requested.
+    var interruptCount = 0
     /// Commands that wait for something of this space.
     var pendingCount = 0
 

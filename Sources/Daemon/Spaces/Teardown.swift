@@ -29,6 +29,7 @@ final class Teardown {
 extension Server {
     /// Ends a session's part in the machine. A process whose last thread it was ends with it.
     func releaseProcessor(of session: Session, cause: HistoryCause, completion: @escaping () -> Void = {}) {
+        for attachment in session.interrupts where attachment.isRequested { detach(attachment) }
         let role = session.role
         session.role = .observer
         session.processor = -1

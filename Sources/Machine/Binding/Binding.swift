@@ -44,6 +44,8 @@ struct Binding: Sendable {
     var state: State
     /// One device of several is being unbound; the binding stays.
     var departingDevice: Int?
+    /// Entries of the devices' interrupt tables that were set up for the IOASID.
+    var interrupts: [ClaimedInterrupt] = []
 }
 
 /// What a query or the history shows of a binding.

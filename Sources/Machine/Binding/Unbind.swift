@@ -68,10 +68,11 @@ extension Machine {
         return .unbinding(token, ioasid)
     }
 
-    /// The PASID's descriptors are gone: takes the IOMMU entries away and tells the driver.
+    /// The PASID's descriptors are gone: takes its interrupt entries and the IOMMU entries away and tells the driver.
     mutating func finishUnbindDrain(_ token: BindingToken) {
         let index = token.index
         let ioasid = bindings[index].ioasid
+        revokeInterrupts(ofBinding: index, onDevice: bindings[index].departingDevice)
         if let device = bindings[index].departingDevice {
             iommu.clearEntry(requester: devices[device].requester, pasid: ioasid)
             bindings[index].devices &= ~(1 << UInt64(device))

@@ -58,6 +58,13 @@ package enum Command: String, CaseIterable, Sendable {
     case clearSoftwareError = "clear-software-error"
     case xEngineHold = "x-engine-hold"
 
+    // Interrupt: Protos/swq/v1/interrupt.proto
+    case requestInterrupt = "request-interrupt"
+    case releaseInterrupt = "release-interrupt"
+    case attachInterrupt = "attach-interrupt"
+    case detachInterrupt = "detach-interrupt"
+    case setInterruptEventfd = "set-interrupt-eventfd"
+
     // History: Protos/swq/v1/history.proto
     case queryHistory = "query-history"
     case queryBindings = "query-bindings"

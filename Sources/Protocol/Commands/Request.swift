@@ -51,6 +51,11 @@ package enum Request: Sendable {
     case configureWq(WireConfigureWqArguments)
     case clearSoftwareError(WireClearSoftwareErrorArguments)
     case xEngineHold(WireXEngineHoldArguments)
+    case requestInterrupt(WireRequestInterruptArguments)
+    case releaseInterrupt(WireReleaseInterruptArguments)
+    case attachInterrupt(WireAttachInterruptArguments)
+    case detachInterrupt(WireDetachInterruptArguments)
+    case setInterruptEventfd(WireSetInterruptEventfdArguments)
     case queryHistory(WireQueryHistoryArguments)
     case queryBindings(WireQueryBindingsArguments)
 
@@ -103,6 +108,11 @@ package enum Request: Sendable {
         case .configureWq: .configureWq
         case .clearSoftwareError: .clearSoftwareError
         case .xEngineHold: .xEngineHold
+        case .requestInterrupt: .requestInterrupt
+        case .releaseInterrupt: .releaseInterrupt
+        case .attachInterrupt: .attachInterrupt
+        case .detachInterrupt: .detachInterrupt
+        case .setInterruptEventfd: .setInterruptEventfd
         case .queryHistory: .queryHistory
         case .queryBindings: .queryBindings
         }
@@ -148,6 +158,11 @@ package enum Request: Sendable {
         case .configureWq(let arguments): arguments
         case .clearSoftwareError(let arguments): arguments
         case .xEngineHold(let arguments): arguments
+        case .requestInterrupt(let arguments): arguments
+        case .releaseInterrupt(let arguments): arguments
+        case .attachInterrupt(let arguments): arguments
+        case .detachInterrupt(let arguments): arguments
+        case .setInterruptEventfd(let arguments): arguments
         case .queryHistory(let arguments): arguments
         case .queryBindings(let arguments): arguments
         case .queryVersion, .queryCommands, .querySchema, .queryStatus, .queryConnection, .shutdown, .detach,
@@ -206,6 +221,11 @@ package enum Request: Sendable {
             case .configureWq: .configureWq(try WireConfigureWqArguments(jsonUTF8Bytes: json))
             case .clearSoftwareError: .clearSoftwareError(try WireClearSoftwareErrorArguments(jsonUTF8Bytes: json))
             case .xEngineHold: .xEngineHold(try WireXEngineHoldArguments(jsonUTF8Bytes: json))
+            case .requestInterrupt: .requestInterrupt(try WireRequestInterruptArguments(jsonUTF8Bytes: json))
+            case .releaseInterrupt: .releaseInterrupt(try WireReleaseInterruptArguments(jsonUTF8Bytes: json))
+            case .attachInterrupt: .attachInterrupt(try WireAttachInterruptArguments(jsonUTF8Bytes: json))
+            case .detachInterrupt: .detachInterrupt(try WireDetachInterruptArguments(jsonUTF8Bytes: json))
+            case .setInterruptEventfd: .setInterruptEventfd(try WireSetInterruptEventfdArguments(jsonUTF8Bytes: json))
             case .queryHistory: .queryHistory(try WireQueryHistoryArguments(jsonUTF8Bytes: json))
             case .queryBindings: .queryBindings(try WireQueryBindingsArguments(jsonUTF8Bytes: json))
             }

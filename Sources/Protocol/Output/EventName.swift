@@ -7,7 +7,8 @@ package enum EventName: String, CaseIterable, Sendable {
     case ioasidUnbind = "IOASID_UNBIND"
     case ioasidFree = "IOASID_FREE"
     case softwareError = "SOFTWARE_ERROR"
-    case completionInterrupt = "COMPLETION_INTERRUPT"
+    case interrupt = "INTERRUPT"
+    case interruptRevoked = "INTERRUPT_REVOKED"
     case vmCreated = "VM_CREATED"
     case vmDestroyed = "VM_DESTROYED"
     case processDestroyed = "PROCESS_DESTROYED"
@@ -25,7 +26,8 @@ package enum EventName: String, CaseIterable, Sendable {
             case .ioasidUnbind: .ioasidUnbind
             case .ioasidFree: .ioasidFree
             case .softwareError: .softwareError
-            case .completionInterrupt: .completionInterrupt
+            case .interrupt: .interrupt
+            case .interruptRevoked: .interruptRevoked
             case .vmCreated: .vmCreated
             case .vmDestroyed: .vmDestroyed
             case .processDestroyed: .processDestroyed

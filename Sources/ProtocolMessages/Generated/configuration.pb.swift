@@ -1038,6 +1038,16 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   /// Clears the value of `drainTimeoutMs`. Subsequent reads from it will return its default value.
   package mutating func clearDrainTimeoutMs() {self._drainTimeoutMs = nil}
 
+  /// Interrupt entries requested by one process or VM, 1 to 65536. Default 64.
+  package var interruptsPerClient: UInt32 {
+    get {_interruptsPerClient ?? 0}
+    set {_interruptsPerClient = newValue}
+  }
+  /// Returns true if `interruptsPerClient` has been explicitly set.
+  package var hasInterruptsPerClient: Bool {self._interruptsPerClient != nil}
+  /// Clears the value of `interruptsPerClient`. Subsequent reads from it will return its default value.
+  package mutating func clearInterruptsPerClient() {self._interruptsPerClient = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1053,6 +1063,7 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   fileprivate var _hostPasidQuota: UInt32? = nil
   fileprivate var _vmPasidQuota: UInt32? = nil
   fileprivate var _drainTimeoutMs: UInt32? = nil
+  fileprivate var _interruptsPerClient: UInt32? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -1523,7 +1534,7 @@ nonisolated extension WireOpenPointsConfiguration.ExpectedResult: SwiftProtobuf.
 
 nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".LimitsConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1542,6 +1553,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self._hostPasidQuota) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self._vmPasidQuota) }()
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self._drainTimeoutMs) }()
+      case 12: try { try decoder.decodeSingularUInt32Field(value: &self._interruptsPerClient) }()
       default: break
       }
     }
@@ -1585,6 +1597,9 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._drainTimeoutMs {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 11)
     } }()
+    try { if let v = self._interruptsPerClient {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1600,6 +1615,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     if lhs._hostPasidQuota != rhs._hostPasidQuota {return false}
     if lhs._vmPasidQuota != rhs._vmPasidQuota {return false}
     if lhs._drainTimeoutMs != rhs._drainTimeoutMs {return false}
+    if lhs._interruptsPerClient != rhs._interruptsPerClient {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -76,13 +76,14 @@ package nonisolated struct WireEvent: Sendable {
     set {data = .softwareError(newValue)}
   }
 
-  /// COMPLETION_INTERRUPT: a completion interrupt was delivered to the client's process or VM.
-  package var completionInterrupt: WireCompletionInterruptEvent {
+  /// INTERRUPT: an entry of an interrupt table sent its message. Comes to the connection that requested the entry and
+  /// to admin connections that attached to it, unless they have set an eventfd for it.
+  package var interrupt: WireInterruptEvent {
     get {
-      if case .completionInterrupt(let v)? = data {return v}
-      return WireCompletionInterruptEvent()
+      if case .interrupt(let v)? = data {return v}
+      return WireInterruptEvent()
     }
-    set {data = .completionInterrupt(newValue)}
+    set {data = .interrupt(newValue)}
   }
 
   /// VM_CREATED: a VM was created.
@@ -148,6 +149,15 @@ package nonisolated struct WireEvent: Sendable {
     set {data = .shutdown(newValue)}
   }
 
+  /// INTERRUPT_REVOKED: an entry that the connection had requested is not its own any more.
+  package var interruptRevoked: WireInterruptRevokedEvent {
+    get {
+      if case .interruptRevoked(let v)? = data {return v}
+      return WireInterruptRevokedEvent()
+    }
+    set {data = .interruptRevoked(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// The event and its data.
@@ -162,8 +172,9 @@ package nonisolated struct WireEvent: Sendable {
     case ioasidFree(WireIoasidEvent)
     /// SOFTWARE_ERROR: SWERROR became valid. Admin connections.
     case softwareError(WireSoftwareErrorEvent)
-    /// COMPLETION_INTERRUPT: a completion interrupt was delivered to the client's process or VM.
-    case completionInterrupt(WireCompletionInterruptEvent)
+    /// INTERRUPT: an entry of an interrupt table sent its message. Comes to the connection that requested the entry and
+    /// to admin connections that attached to it, unless they have set an eventfd for it.
+    case interrupt(WireInterruptEvent)
     /// VM_CREATED: a VM was created.
     case vmCreated(WireVmEvent)
     /// VM_DESTROYED: a VM and all its bindings are gone.
@@ -178,6 +189,8 @@ package nonisolated struct WireEvent: Sendable {
     case eventsDropped(WireEventsDroppedEvent)
     /// SHUTDOWN: the daemon stops; the last event of every connection.
     case shutdown(WireShutdownEvent)
+    /// INTERRUPT_REVOKED: an entry that the connection had requested is not its own any more.
+    case interruptRevoked(WireInterruptRevokedEvent)
 
   }
 
@@ -318,8 +331,8 @@ package nonisolated struct WireSoftwareErrorEvent: Sendable {
   fileprivate var _error: WireSoftwareError? = nil
 }
 
-/// Data of COMPLETION_INTERRUPT. Since 0.1.
-package nonisolated struct WireCompletionInterruptEvent: Sendable {
+/// Data of INTERRUPT. Since 0.1.
+package nonisolated struct WireInterruptEvent: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -334,7 +347,7 @@ package nonisolated struct WireCompletionInterruptEvent: Sendable {
   /// Clears the value of `device`. Subsequent reads from it will return its default value.
   package mutating func clearDevice() {self._device = nil}
 
-  /// Table that the handle indexes.
+  /// Table of the entry.
   package var table: WireInterruptTable {
     get {_table ?? .msix}
     set {_table = newValue}
@@ -344,7 +357,7 @@ package nonisolated struct WireCompletionInterruptEvent: Sendable {
   /// Clears the value of `table`. Subsequent reads from it will return its default value.
   package mutating func clearTable() {self._table = nil}
 
-  /// Index in the table.
+  /// Handle that `request-interrupt` returned; absent for an entry that was attached to.
   package var handle: UInt32 {
     get {_handle ?? 0}
     set {_handle = newValue}
@@ -354,7 +367,7 @@ package nonisolated struct WireCompletionInterruptEvent: Sendable {
   /// Clears the value of `handle`. Subsequent reads from it will return its default value.
   package mutating func clearHandle() {self._handle = nil}
 
-  /// Interrupts of this handle merged into the event, at least 1.
+  /// Interrupts of the entry merged into the event, at least 1.
   package var count: UInt32 {
     get {_count ?? 0}
     set {_count = newValue}
@@ -364,6 +377,16 @@ package nonisolated struct WireCompletionInterruptEvent: Sendable {
   /// Clears the value of `count`. Subsequent reads from it will return its default value.
   package mutating func clearCount() {self._count = nil}
 
+  /// Index that was given to `attach-interrupt`; absent for an entry that was requested.
+  package var index: UInt32 {
+    get {_index ?? 0}
+    set {_index = newValue}
+  }
+  /// Returns true if `index` has been explicitly set.
+  package var hasIndex: Bool {self._index != nil}
+  /// Clears the value of `index`. Subsequent reads from it will return its default value.
+  package mutating func clearIndex() {self._index = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -372,6 +395,52 @@ package nonisolated struct WireCompletionInterruptEvent: Sendable {
   fileprivate var _table: WireInterruptTable? = nil
   fileprivate var _handle: UInt32? = nil
   fileprivate var _count: UInt32? = nil
+  fileprivate var _index: UInt32? = nil
+}
+
+/// Data of INTERRUPT_REVOKED. Since 0.1.
+package nonisolated struct WireInterruptRevokedEvent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Name of the device.
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
+
+  /// Table of the entry.
+  package var table: WireInterruptTable {
+    get {_table ?? .msix}
+    set {_table = newValue}
+  }
+  /// Returns true if `table` has been explicitly set.
+  package var hasTable: Bool {self._table != nil}
+  /// Clears the value of `table`. Subsequent reads from it will return its default value.
+  package mutating func clearTable() {self._table = nil}
+
+  /// Handle that `request-interrupt` returned. Descriptors that name it end with status 0x19.
+  package var handle: UInt32 {
+    get {_handle ?? 0}
+    set {_handle = newValue}
+  }
+  /// Returns true if `handle` has been explicitly set.
+  package var hasHandle: Bool {self._handle != nil}
+  /// Clears the value of `handle`. Subsequent reads from it will return its default value.
+  package mutating func clearHandle() {self._handle = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _device: String? = nil
+  fileprivate var _table: WireInterruptTable? = nil
+  fileprivate var _handle: UInt32? = nil
 }
 
 /// Data of VM_CREATED and VM_DESTROYED. Since 0.1.
@@ -629,7 +698,7 @@ fileprivate nonisolated let _protobuf_package = "swq.v1"
 
 nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ioasid_alloc\0\u{3}ioasid_bind\0\u{3}ioasid_unbind\0\u{3}ioasid_free\0\u{3}software_error\0\u{3}completion_interrupt\0\u{3}vm_created\0\u{3}vm_destroyed\0\u{3}process_destroyed\0\u{3}wq_state\0\u{3}device_state\0\u{3}events_dropped\0\u{1}shutdown\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ioasid_alloc\0\u{3}ioasid_bind\0\u{3}ioasid_unbind\0\u{3}ioasid_free\0\u{3}software_error\0\u{1}interrupt\0\u{3}vm_created\0\u{3}vm_destroyed\0\u{3}process_destroyed\0\u{3}wq_state\0\u{3}device_state\0\u{3}events_dropped\0\u{1}shutdown\0\u{3}interrupt_revoked\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -703,16 +772,16 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
         }
       }()
       case 6: try {
-        var v: WireCompletionInterruptEvent?
+        var v: WireInterruptEvent?
         var hadOneofValue = false
         if let current = self.data {
           hadOneofValue = true
-          if case .completionInterrupt(let m) = current {v = m}
+          if case .interrupt(let m) = current {v = m}
         }
         try decoder.decodeSingularMessageField(value: &v)
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.data = .completionInterrupt(v)
+          self.data = .interrupt(v)
         }
       }()
       case 7: try {
@@ -806,6 +875,19 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
           self.data = .shutdown(v)
         }
       }()
+      case 14: try {
+        var v: WireInterruptRevokedEvent?
+        var hadOneofValue = false
+        if let current = self.data {
+          hadOneofValue = true
+          if case .interruptRevoked(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.data = .interruptRevoked(v)
+        }
+      }()
       default: break
       }
     }
@@ -837,8 +919,8 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       guard case .softwareError(let v)? = self.data else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     }()
-    case .completionInterrupt?: try {
-      guard case .completionInterrupt(let v)? = self.data else { preconditionFailure() }
+    case .interrupt?: try {
+      guard case .interrupt(let v)? = self.data else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
     case .vmCreated?: try {
@@ -868,6 +950,10 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     case .shutdown?: try {
       guard case .shutdown(let v)? = self.data else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .interruptRevoked?: try {
+      guard case .interruptRevoked(let v)? = self.data else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
     }()
     case nil: break
     }
@@ -989,9 +1075,9 @@ nonisolated extension WireSoftwareErrorEvent: SwiftProtobuf.Message, SwiftProtob
   }
 }
 
-nonisolated extension WireCompletionInterruptEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".CompletionInterruptEvent"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}table\0\u{1}handle\0\u{1}count\0")
+nonisolated extension WireInterruptEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InterruptEvent"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}table\0\u{1}handle\0\u{1}count\0\u{1}index\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1003,6 +1089,7 @@ nonisolated extension WireCompletionInterruptEvent: SwiftProtobuf.Message, Swift
       case 2: try { try decoder.decodeSingularEnumField(value: &self._table) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._handle) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self._count) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self._index) }()
       default: break
       }
     }
@@ -1025,14 +1112,62 @@ nonisolated extension WireCompletionInterruptEvent: SwiftProtobuf.Message, Swift
     try { if let v = self._count {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
     } }()
+    try { if let v = self._index {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: WireCompletionInterruptEvent, rhs: WireCompletionInterruptEvent) -> Bool {
+  package static func ==(lhs: WireInterruptEvent, rhs: WireInterruptEvent) -> Bool {
     if lhs._device != rhs._device {return false}
     if lhs._table != rhs._table {return false}
     if lhs._handle != rhs._handle {return false}
     if lhs._count != rhs._count {return false}
+    if lhs._index != rhs._index {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireInterruptRevokedEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InterruptRevokedEvent"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}table\0\u{1}handle\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self._table) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self._handle) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._table {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._handle {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireInterruptRevokedEvent, rhs: WireInterruptRevokedEvent) -> Bool {
+    if lhs._device != rhs._device {return false}
+    if lhs._table != rhs._table {return false}
+    if lhs._handle != rhs._handle {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

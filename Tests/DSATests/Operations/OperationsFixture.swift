@@ -19,6 +19,8 @@ final class OperationsFixture {
     private var iommu: IOMMU
     private var table: FirstStageTable
     private var window = TransferWindow()
+    /// Where each page was mapped that way last.
+    private var places: [UInt64: Int] = [:]
 
     /// - Parameter pageCount: Pages of physical memory.
     init(pageCount: Int) throws {
@@ -43,6 +45,21 @@ final class OperationsFixture {
     /// Maps one page at `address` to physical page `page`.
     func map(_ address: UInt64, toPage page: Int, writable: Bool = true) throws {
         try map(address, to: region.advanced(by: UInt64(page) * 4096), byteCount: 4096, writable: writable)
+        places[address] = page
+    }
+
+    /// Maps the page of `address`, which was unmapped, to the physical page that it had.
+    func restore(_ address: UInt64) throws {
+        try map(address / 4096 * 4096, toPage: #require(places[address / 4096 * 4096]))
+    }
+
+    /// Whether the page of `address` is mapped.
+    func isMapped(_ address: UInt64) -> Bool {
+        let request = TranslationRequest(
+            requester: Self.requester, pasid: Self.pasid, address: LinearAddress(rawValue: address), isWrite: false,
+            isPrivileged: false)
+        guard case .translated = iommu.translate(request) else { return false }
+        return true
     }
 
     func map(_ address: UInt64, to target: HostPhysicalAddress, byteCount: UInt64, writable: Bool = true) throws {
@@ -105,8 +122,8 @@ final class OperationsFixture {
     }
 
     /// Runs `descriptor` to its end as the device does, and returns its record.
-    func run(_ descriptor: Descriptor) -> CompletionRecord {
-        var transfer = Transfer(descriptor)
+    func run(_ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints()) -> CompletionRecord {
+        var transfer = Transfer(descriptor, openPoints: openPoints)
         while runWindow(of: &transfer) == .continues {}
         return transfer.completionRecord()
     }
@@ -146,7 +163,7 @@ func descriptor(
     descriptor.flags = flags.union([.completionRecordAddressValid, .requestCompletionRecord])
     descriptor.completionRecordAddress = LinearAddress(rawValue: 0x1000)
     if opcode != .cacheFlush, opcode != .fill { descriptor.sourceAddress = LinearAddress(rawValue: source) }
-    if opcode != .comparePattern, opcode != .crcGeneration {
+    if ![.comparePattern, .crcGeneration, .difCheck].contains(opcode) {
         descriptor.destinationAddress = LinearAddress(rawValue: destination)
     }
     if opcode == .dualcast { descriptor.destination2Address = LinearAddress(rawValue: destination2) }
@@ -159,6 +176,15 @@ extension Descriptor {
         var copy = self
         change(&copy)
         return copy
+    }
+}
+
+extension OpenPoints {
+    /// The suggested choices after `change`.
+    static func with(_ change: (inout OpenPoints) -> Void) -> OpenPoints {
+        var points = OpenPoints()
+        change(&points)
+        return points
     }
 }
 

@@ -41,6 +41,28 @@ extension BadInput {
             #expect(refusal.errorClass == "NotFound")
             #expect(refusal.path == "arguments.device")
         },
+        BadInput("an interrupt of a device that does not exist") { stage in
+            let refusal = try stage.witness.client.refusal(of: .requestInterrupt(.with { $0.device = "dsa9" }))
+            #expect(refusal.errorClass == "NotFound")
+            #expect(refusal.path == "arguments.device")
+        },
+        BadInput("an interrupt handle that nobody gave") { stage in
+            let refusal = try stage.witness.client.refusal(
+                of: .releaseInterrupt(
+                    .with {
+                        $0.device = "dsa0"
+                        $0.table = .ims
+                        $0.handle = 65535
+                    }))
+            #expect(refusal.errorClass == "NotFound")
+            #expect(refusal.path == "arguments.handle")
+        },
+        refused(
+            "an interrupt table that does not exist", "request-interrupt", #"{"device": "dsa0", "table": "apic"}"#,
+            path: "arguments.table"),
+        refused(
+            "an eventfd for a handle and an index", "set-interrupt-eventfd",
+            #"{"device": "dsa0", "table": "msix", "handle": 1, "index": 1}"#, path: "arguments"),
         BadInput("a submission to an address where no portal is") { stage in
             // What the processor reports is a return: #PF.
             let reply = try stage.witness.client.enqcmd(Descriptor(), to: 0x1000)
