@@ -54,15 +54,18 @@ bench: build
 sanitize: sanitize-thread sanitize-address
 	@echo 'sanitize: clean under the thread and the address sanitizer'
 
-# Each sanitizer has its own scratch folder, because its objects do not mix with others.
+# Each sanitizer has its own scratch folder, because its objects do not mix with others. The longest property tests do a
+# tenth of their work: see Tests/TestKit/Randomness/PropertyScale.swift.
+sanitize-thread: export SWQD_PROPERTY_SCALE ?= 0.1
 sanitize-thread:
 	scripts/bootstrap --test
-	SWQD_SANITIZE=1 TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --sanitize=thread --scratch-path .build-thread
+	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --sanitize=thread --scratch-path .build-thread
 
 # Leak detection is off: the Swift runtime keeps metadata for the life of the process.
 sanitize-address:
 	scripts/bootstrap --test
-	SWQD_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address
+sanitize-address: export SWQD_PROPERTY_SCALE ?= 0.1
 
 # What can be checked before the project is built.
 check: lint

@@ -12,10 +12,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// The core is optimised in debug builds as well (assertions stay on): the property tests and the simulator run it
-/// millions of times. Not under a sanitizer (`make sanitize` sets the variable): the two together break the compiler.
-let isSanitized = Context.environment["SWQD_SANITIZE"] != nil
-let core: [SwiftSetting] =
-    strict + (isSanitized ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))])
+/// millions of times.
+let core: [SwiftSetting] = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 /// The loop's class has one owner, so that its accesses cannot overlap in ways the compiler does not see; checking each
 /// at run time costs a tenth of a submission. Debug builds check.

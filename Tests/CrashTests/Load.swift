@@ -4,7 +4,6 @@ import Platform
 import Protocol
 import ProtocolMessages
 import SwiftProtobuf
-import Synchronization
 import TestKit
 
 /// Clients that bind, unbind and submit on threads of their own until the daemon is dead.
@@ -19,7 +18,7 @@ final class Load: Sendable {
 
     private let socketPath: String
     private let killSwitch: KillSwitch
-    private let findings = Mutex(Findings())
+    private let findings = Guarded(Findings())
 
     init(on daemon: DaemonProcess, killSwitch: KillSwitch) {
         socketPath = daemon.socketPath
@@ -81,13 +80,13 @@ final class Load: Sendable {
 
 /// A connection that receives the events of bindings.
 private final class Observer: Sendable {
-    private let client: Mutex<WireClient>
+    private let client: Guarded<WireClient>
 
     init(path: String) throws {
         let client = try WireClient(path: path)
         let _: WireSubscribeEventsReturn = try client.call(
             .subscribeEvents(.with { $0.events = ["IOASID_BIND", "IOASID_UNBIND"] }))
-        self.client = Mutex(client)
+        self.client = Guarded(client)
     }
 
     /// The next event; `nil` when the daemon is gone.

@@ -2,12 +2,11 @@ import Daemon
 import Glibc
 import Logging
 import Platform
-import Synchronization
 import Testing
 
 /// Keeps the lines of a log.
 private final class Lines: Sendable {
-    private let lines = Mutex<[String]>([])
+    private let lines = Guarded<[String]>([])
 
     var all: [String] { lines.withLock { $0 } }
 

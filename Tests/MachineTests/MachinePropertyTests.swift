@@ -403,7 +403,7 @@ private final class World {
 
 @Suite("Machine at random")
 struct MachinePropertyTests {
-    @Test(arguments: UInt64(0)..<24)
+    @Test(arguments: PropertyScale.seeds(24))
     func `Processes and VMs that come, bind, submit, unbind and go never reach each other and leave nothing`(
         seed: UInt64
     ) throws {

@@ -1,12 +1,11 @@
 internal import Glibc
 internal import Platform
-internal import Synchronization
 
 /// Lets a test and its client processes wait for each other.
 package final class Rendezvous: Sendable {
     private let listener: Listener
     private let count: Int
-    private let arrived = Mutex<[StreamSocket.Boxed]>([])
+    private let arrived = Guarded<[StreamSocket.Boxed]>([])
 
     package let path: String
 
