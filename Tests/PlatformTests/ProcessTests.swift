@@ -34,6 +34,42 @@ import Testing
     }
 }
 
+@Suite struct `Process image` {
+    /// The kernel can be built without them.
+    private static let hasPageMaps = unsafe access("/proc/self/pagemap", R_OK) == 0
+
+    @Test(.enabled(if: hasPageMaps, "the kernel has no /proc/PID/pagemap"), .timeLimit(.minutes(1)))
+    func `An exec ends it, of the same program too, and the end of the process`() throws {
+        var child = try ChildProcess(shell: "read line; exec /bin/sh -c 'echo next; read line'")
+        let image = try ProcessImage(child.process)
+        #expect(!image.hasEnded)
+        try child.tell("go on\n")
+        #expect(try child.hear() == "next\n")
+        #expect(image.hasEnded)
+
+        let next = try ProcessImage(child.process)
+        #expect(!next.hasEnded)
+        let handle = try ProcessHandle(child.process)
+        let poller = try Poller()
+        var events = PollEventBuffer()
+        try poller.add(handle.descriptor, events: .readable, token: 0)
+        child.end()
+        try poller.wait(into: &events, timeout: .never)
+        #expect(next.hasEnded)
+    }
+
+    @Test func `That of another user is not to be looked into`() async {
+        await #expect(processExitsWith: .success) {
+            // Process 1 is root's.
+            let isAnother = getuid() != 0 || setuid(65_534) == 0
+            #expect(isAnother)
+            let first = try #require(ProcessID(rawValue: 1))
+            let error = #expect(throws: SystemError.self) { _ = try ProcessImage(first) }
+            #expect([EACCES, ENOENT].contains(error?.code))
+        }
+    }
+}
+
 @Suite struct `Thread` {
     @Test func `Join waits until the closure has returned`() throws {
         let box = Box()

@@ -10,6 +10,7 @@ extension Server {
     // MARK: Becoming a processor
 
     func attachProcess(_ arguments: WireAttachProcessArguments, _ id: RequestID, _ session: Session) throws(WireError) {
+        try holdProcess(of: session)
         let space: ClientSpace
         if arguments.hasProcess {
             space = try ownedSpace(processes[arguments.process], "process \(arguments.process)", "process", session)
@@ -51,6 +52,7 @@ extension Server {
     }
 
     func createVM(_ arguments: WireCreateVmArguments, _ id: RequestID, _ session: Session) throws(WireError) {
+        try holdProcess(of: session)
         guard vms.count < configuration.limits.vms else {
             throw WireError(.limitExceeded, "\(vms.count) VMs exist, as many as limits.vms allows")
         }
@@ -92,6 +94,7 @@ extension Server {
 
     func attachVCPU(_ arguments: WireAttachVcpuArguments, _ id: RequestID, _ session: Session) throws(WireError) {
         let space = try ownedSpace(vms[arguments.vm], "VM \(arguments.vm)", "vm", session)
+        try holdProcess(of: session)
         guard let vm = space.vmIndex else { preconditionFailure("a VM's space is a VM") }
         let processor = machine.addVCPU(toVM: vm)
         guard case .nonRoot(_, let vcpu) = machine.processorStatus(processor).core.mode else {

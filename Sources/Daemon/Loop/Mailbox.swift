@@ -10,6 +10,8 @@ enum LoopMessage: Sendable {
     case query(token: UInt64, HistoryAnswer)
     /// A window ran on an engine thread.
     case windowRan(device: Int, engine: Int)
+    /// These clients run another program, or none any more.
+    case programsEnded([ClientProcess])
 }
 
 /// Messages from other threads to the loop, and the descriptor that wakes it.

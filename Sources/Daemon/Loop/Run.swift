@@ -10,6 +10,8 @@ extension Server {
     enum Source {
         static let mailbox: UInt64 = 1 << 63
         static let signals: UInt64 = 1 << 63 | 1
+        /// The process of a session, whose own token stands in the bits below.
+        static let process: UInt64 = 1 << 63 | 1 << 62
         static let listener: UInt64 = 1 << 62
     }
 
@@ -39,6 +41,7 @@ extension Server {
             if let stop, isStopComplete(stop) { break }
         }
         engineThreads.stop()
+        programWatch.stop()
         closeAllSessions()
     }
 
@@ -48,15 +51,22 @@ extension Server {
             for message in mailbox.takeAll() { handle(message) }
         case Source.signals:
             handleSignals()
+        case let token where token & Source.process == Source.process:
+            if let session = session(token) { endClient(of: session, .exit) }
         case let token where token & Source.listener != 0:
             acceptConnections(on: Int(token & 0xFFFF))
         default:
-            let slot = Int(truncatingIfNeeded: event.token & 0xFFFF_FFFF)
-            guard slot < sessionSlots.count, let session = sessionSlots[slot],
-                session.id == Session.ID(truncatingIfNeeded: event.token >> 32 & 0x3FFF_FFFF)
-            else { return }
-            handle(event.events, of: session)
+            if let session = session(event.token) { handle(event.events, of: session) }
         }
+    }
+
+    /// The session that a token names, if it is still there.
+    private func session(_ token: UInt64) -> Session? {
+        let slot = Int(truncatingIfNeeded: token & 0xFFFF_FFFF)
+        guard slot < sessionSlots.count, let session = sessionSlots[slot],
+            session.id == Session.ID(truncatingIfNeeded: token >> 32 & 0x3FFF_FFFF)
+        else { return nil }
+        return session
     }
 
     private func handle(_ message: LoopMessage) {
@@ -68,6 +78,11 @@ extension Server {
             queryContinuations.removeValue(forKey: token)?(answer)
         case .windowRan(let device, let engine):
             machine.finishWindow(device: device, engine: engine)
+        case .programsEnded(let processes):
+            for process in processes {
+                guard let session = sessions[process.session], session.process === process else { continue }
+                endClient(of: session, process.handle.hasExited ? .exit : .exec)
+            }
         }
     }
 
@@ -137,6 +152,7 @@ extension Server {
         nextHeartbeat = now + Self.heartbeatNanoseconds
         history.noteAlive()
         resumeListeners()
+        lookForEndedPrograms()
     }
 
     // MARK: Signals and the stop

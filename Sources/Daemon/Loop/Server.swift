@@ -27,6 +27,7 @@ final class Server {
     let history: HistoryRecorder
     let mailbox: Mailbox
     let engineThreads: EngineThreads
+    let programWatch: ProgramWatch
 
     let poller: Poller
     var listeners: [ListeningSocket]
@@ -112,6 +113,7 @@ final class Server {
         deviceNames = configuration.devices.map(\.name)
         history = HistoryRecorder(historyStore)
         engineThreads = try EngineThreads(count: 2, mailbox: mailbox)
+        programWatch = try ProgramWatch(mailbox: mailbox)
         unsafe readBuffer = .allocate(capacity: Self.readByteCount)
         try DeviceSetup.plug(configuration.devices, into: &self.machine)
     }

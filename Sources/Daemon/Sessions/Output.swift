@@ -132,6 +132,8 @@ extension Server {
         guard !session.isClosed else { return }
         session.isClosed = true
         try? poller.remove(session.socket.descriptor)
+        if let process = session.process { try? poller.remove(process.handle.descriptor) }
+        session.process = nil
         sessions[session.id] = nil
         sessionSlots[session.slot] = nil
         freeSlots.append(session.slot)

@@ -57,6 +57,9 @@ final class Session {
     /// The memory of this client, over all its connections.
     let memory: MemoryAccount
 
+    /// The process at the other end, from the first time on that the connection holds something; `nil` on TCP.
+    var process: ClientProcess?
+
     var phase = Phase.greeted
     var role = Role.observer {
         didSet { if case .thread = role { isNative = true } else { isNative = false } }

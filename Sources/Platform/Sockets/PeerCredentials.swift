@@ -34,7 +34,7 @@ extension StreamSocket {
     /// A handle on the process that connected. ESRCH when it is gone or cannot be seen from here.
     ///
     /// Since Linux 6.5 the kernel hands out exactly that process (SO_PEERPIDFD). Before, its number is opened, which
-    /// could be another's if the peer exited in between; a peer whose connection is still open has not.
+    /// could be another's if the peer has exited and left the connection to a child.
     public func peerProcess() throws(SystemError) -> ProcessHandle {
         let number = platform_peer_pidfd(descriptor.rawValue)
         if number >= 0 { return ProcessHandle(adopting: OwnedFD(adopting: number)) }
