@@ -58,7 +58,6 @@ import Testing
         let directory = try ConfigurationDirectory()
         let outcome = try run(["--version"], in: directory)
         #expect(outcome == Outcome(status: 0, output: "swqd 0.1.0\n", errors: ""))
-        #expect(DaemonVersion.text == "\(DaemonVersion.major).\(DaemonVersion.minor).\(DaemonVersion.micro)")
     }
 
     @Test func `--help names every flag, every variable and every exit status`() throws {

@@ -47,9 +47,9 @@ extension Server {
 
     func queryVersion(_ id: RequestID, _ session: Session) {
         var result = WireQueryVersionReturn()
-        result.qemu.major = DaemonVersion.major
-        result.qemu.minor = DaemonVersion.minor
-        result.qemu.micro = DaemonVersion.micro
+        result.qemu.major = ProjectVersion.major
+        result.qemu.minor = ProjectVersion.minor
+        result.qemu.micro = ProjectVersion.micro
         result.package = DaemonVersion.package
         reply(result, to: session, id: id)
     }

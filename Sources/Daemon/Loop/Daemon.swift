@@ -45,7 +45,7 @@ package final class Daemon {
         server.log.info(
             "started",
             metadata: [
-                "version": "\(DaemonVersion.text)", "sockets": "\(listeners.map { "\($0.listener.address)" })",
+                "version": "\(ProjectVersion.text)", "sockets": "\(listeners.map { "\($0.listener.address)" })",
                 "state": "\(configuration.stateDirectory)", "descriptors": "\(descriptors.hard)",
                 "recoveredBindings": "\(history.opening.recoveredBindings)",
             ])

@@ -124,7 +124,7 @@ extension Server {
     private func greeting(requiresToken: Bool) -> Greeting {
         Greeting(
             version: Greeting.Version(
-                major: DaemonVersion.major, minor: DaemonVersion.minor, micro: DaemonVersion.micro),
+                major: ProjectVersion.major, minor: ProjectVersion.minor, micro: ProjectVersion.micro),
             package: DaemonVersion.package, limits: configuration.wireLimits, requiresToken: requiresToken)
     }
 }
