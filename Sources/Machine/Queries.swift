@@ -10,6 +10,18 @@ extension Machine {
     /// The PASID of the process at `index` while it is bound.
     public func pasid(ofProcess index: Int) -> HostPASID? { processes[index].pasid }
 
+    /// The IOASIDs of processes and the process of each, on their way in or out included.
+    public func ioasidsOfProcesses() -> [(ioasid: HostPASID, process: Int)] {
+        var members: [(ioasid: HostPASID, process: Int)] = []
+        ioasids.forEachMember(of: hostSet) { ioasid in
+            guard let index = bindingIndex(of: ioasid), case .process(let process) = bindings[index].owner else {
+                return
+            }
+            members.append((ioasid, process))
+        }
+        return members
+    }
+
     /// The number of the VM at `index`.
     public func vmID(_ index: Int) -> VMID { vms[index].id }
 

@@ -198,9 +198,9 @@ extension Server {
             }
         }
         if !arguments.hasVm {
-            for space in processes.values where sees(space, session) {
-                guard let process = space.processIndex, let ioasid = machine.pasid(ofProcess: process),
-                    let status = status(of: ioasid, vm: nil, process: space.number)
+            for member in machine.ioasidsOfProcesses() {
+                guard let space = processes[machine.processID(member.process).rawValue], sees(space, session),
+                    let status = status(of: member.ioasid, vm: nil, process: space.number)
                 else { continue }
                 result.items.append(status)
             }

@@ -30,6 +30,9 @@ import Testing
         #expect(try ClientMessage(first).id?.unsigned == overtaking)
         #expect(try ClientMessage(first).decode(WireQueryStatusReturn.self).inFlight == 3)
         #expect(try admin.status().boundIoasids == 1)
+        let draining = try admin.ioasids()
+        #expect(draining.map(\.ioasid) == [user.pasid])
+        #expect(draining.map(\.process) == [user.owner])
 
         try admin.holdEngines(false)
         var order: [UInt64] = []
