@@ -88,8 +88,8 @@ import Testing
         try verdict.checkIntervals(left, with: admin)
         #expect(verdict.faults == [])
         #expect(left.map(\.ioasid) == [ioasid])
-        #expect(verdict.rows.map(\.kind) == [.alloc, .bind, .unbind])
-        #expect(verdict.rows.map(\.cause) == [.request, .request, .daemonRestart])
+        #expect(verdict.rows.map(\.kind) == [.alloc, .bind, .unbind, .free])
+        #expect(verdict.rows.map(\.cause) == [.request, .request, .daemonRestart, .daemonRestart])
         #expect(try admin.status().boundIoasids == 0)
     }
 }

@@ -74,12 +74,14 @@ struct HistoryVerdict {
         expect(kept == event, "reported was \(event), kept is \(row)")
     }
 
-    /// What the dead daemon left bound was unbound by the restart, in the order of the binds, last of all.
+    /// What the dead daemon left bound was unbound by the restart, in the order of the binds, and what it left
+    /// allocated was freed, in the order of the allocations, last of all.
     ///
     /// - Returns: The binds of those intervals.
     mutating func checkRecovery() -> [WireHistoryEvent] {
         let restart = rows.firstIndex { $0.cause == .daemonRestart } ?? rows.endIndex
         var open: [UInt32: WireHistoryEvent] = [:]
+        var allocated: [UInt32: WireHistoryEvent] = [:]
         for row in rows[..<restart] {
             switch row.kind {
             case .bind:
@@ -88,14 +90,25 @@ struct HistoryVerdict {
             case .unbind:
                 expect(open[row.ioasid] != nil, "unbound without a bind: \(row)")
                 open[row.ioasid] = nil
-            default: break
+            case .alloc:
+                expect(allocated[row.ioasid] == nil, "allocated twice: \(row)")
+                allocated[row.ioasid] = row
+            case .free:
+                expect(allocated[row.ioasid] != nil, "freed without an allocation: \(row)")
+                allocated[row.ioasid] = nil
+            case .UNRECOGNIZED: expect(false, "an unknown event: \(row)")
             }
         }
-        let closed = rows[restart...]
-        let left = open.values.sorted { $0.sequence < $1.sequence }
+        let ended = rows[restart...]
         expect(
-            closed.allSatisfy { $0.kind == .unbind && $0.cause == .daemonRestart },
-            "something else happened among the unbinds of the restart")
+            ended.allSatisfy { $0.cause == .daemonRestart }, "something else happened among the events of the restart")
+        let closed = ended.prefix { $0.kind == .unbind }
+        let freed = ended.dropFirst(closed.count)
+        expect(
+            freed.allSatisfy { $0.kind == .free }
+                && freed.map(\.ioasid) == allocated.values.sorted { $0.sequence < $1.sequence }.map(\.ioasid),
+            "left allocated were \(allocated.keys.sorted()), freed were \(freed.map(\.ioasid))")
+        let left = open.values.sorted { $0.sequence < $1.sequence }
         expect(
             closed.map(\.subject) == left.map(\.subject),
             "left open were \(left.map(\.ioasid)), closed were \(closed.map(\.ioasid))")

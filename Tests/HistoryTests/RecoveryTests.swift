@@ -27,6 +27,33 @@ struct RecoveryTests {
     }
 
     @Test
+    func `What a crash or a stop left allocated is freed, after the unbinds`() throws {
+        for isCrash in [true, false] {
+            let directory = try TemporaryDirectory()
+            do {
+                let history = try TestHistory(directory, at: 10)
+                history.record(
+                    event(.alloc, 1, at: 20), event(.bind, 1, at: 21), event(.alloc, 2, at: 22),
+                    event(.alloc, 3, at: 23), event(.bind, 3, at: 24), event(.unbind, 3, at: 25),
+                    event(.free, 3, at: 26), event(.alloc, 4, at: 27), event(.free, 4, at: 28),
+                    event(.alloc, 4, at: 29))
+                if !isCrash { try history.store.close(at: time(50)) }
+            }
+            let history = try TestHistory(directory, at: 100)
+            let added = try history.log().dropFirst(10)
+            #expect(added.map(\.event.kind) == [.unbind, .free, .free, .free])
+            #expect(added.map(\.event.subject.ioasid) == [1, 1, 2, 4])
+            #expect(added.map(\.sequence) == [11, 12, 13, 14])
+            #expect(added.allSatisfy { $0.event.cause == (isCrash ? .daemonRestart : .daemonStop) })
+            #expect(added.map(\.time) == (0..<4).map { time((isCrash ? 100 : 50) + $0) })
+            #expect(history.store.opening.recoveredBindings == (isCrash ? 1 : 0))
+            // Once: the next start finds nothing to free.
+            try history.store.close(at: time(200))
+            #expect(try TestHistory(directory, at: 300).log().count == 14)
+        }
+    }
+
+    @Test
     func `Between the last sign of life and the restart the owner is unknown`() throws {
         let directory = try TemporaryDirectory()
         do {

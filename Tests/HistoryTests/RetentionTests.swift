@@ -54,7 +54,7 @@ struct RetentionTests {
         let directory = try TemporaryDirectory()
         do {
             let history = try history(directory, eventsMax: 1)
-            history.record((1...10).map { event(.alloc, $0, at: Int64($0)) })
+            history.record((1...10).map { event($0.isMultiple(of: 2) ? .unbind : .bind, 1, at: Int64($0)) })
             history.alive(at: 20)
         }
         #expect(try history(directory).record(event(.alloc, 1, at: 30)).map(\.sequence) == [11])
@@ -94,7 +94,8 @@ struct RetentionTests {
         let directory = try TemporaryDirectory()
         for run in 1...4 as ClosedRange<Int64> {
             let history = try history(directory)
-            history.record(event(.alloc, 1, at: run * 100))
+            // Alone, it leaves nothing to end at the stop.
+            history.record(event(.free, 1, at: run * 100))
             try history.store.close(at: time(run * 100 + 50))
         }
         let history = try history(directory, eventsMax: 2)

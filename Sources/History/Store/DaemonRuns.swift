@@ -33,7 +33,7 @@ package struct HistoryGap: Hashable, Sendable {
 
 /// Begins and ends runs of the daemon.
 enum DaemonRuns {
-    /// Closes what a crashed run left open and begins a run, in one transaction.
+    /// Ends what a crashed run left bound and allocated and begins a run, in one transaction.
     static func begin(
         _ db: Database, wall: HistoryTime, durability: DurabilityMode
     ) throws -> (position: LogPosition, recoveredBindings: Int64, gap: HistoryGap?) {
@@ -55,6 +55,11 @@ enum DaemonRuns {
             recovered = try OpenBindings.closeAll(
                 db, cause: .daemonRestart, wall: wall, clock: &position.clock, lastSequence: &position.lastSequence,
                 lastAlive: crashed, run: position.run)
+            if let last, last[2] as Int64? == nil {
+                try OpenAllocations.freeAll(
+                    db, since: HistoryTime(nanoseconds: last[3]), cause: .daemonRestart, wall: wall,
+                    clock: &position.clock, lastSequence: &position.lastSequence, run: position.run)
+            }
             let start = position.clock.stamp(wall)
             if let last, let crashed, last[2] as Int64? == nil {
                 gap = HistoryGap(lastAlive: crashed, restart: start)
@@ -70,13 +75,20 @@ enum DaemonRuns {
         return (position, recovered, gap)
     }
 
-    /// Unbinds what is still open, with cause `daemonStop`, and marks the run as stopped, in one transaction.
+    /// Unbinds and frees what is left, with cause `daemonStop`, and marks the run as stopped, in one transaction.
     static func end(_ db: Database, wall: HistoryTime, position: inout LogPosition) throws {
         var ended = position
         try db.inTransaction(.immediate) {
             _ = try OpenBindings.closeAll(
                 db, cause: .daemonStop, wall: wall, clock: &ended.clock, lastSequence: &ended.lastSequence,
                 lastAlive: nil, run: ended.run)
+            let start = try Int64.fetchOne(
+                db, sql: "SELECT start_time FROM daemon_run WHERE id = ?", arguments: [ended.run])
+            if let start {
+                try OpenAllocations.freeAll(
+                    db, since: HistoryTime(nanoseconds: start), cause: .daemonStop, wall: wall, clock: &ended.clock,
+                    lastSequence: &ended.lastSequence, run: ended.run)
+            }
             let stop = ended.clock.observe(wall)
             try db.execute(
                 sql: "UPDATE daemon_run SET last_alive_time = ?, clean_stop_time = ? WHERE id = ?",
