@@ -88,7 +88,7 @@ import Testing
     /// The kernel can be built without them.
     private static let hasHugePages = unsafe access("/sys/kernel/mm/hugepages", F_OK) == 0
 
-    @Test(.enabled(if: hasHugePages)) func `A memfd of huge pages is refused`() throws {
+    @Test(.enabled(if: hasHugePages, "the kernel has no hugetlbfs")) func `A memfd of huge pages is refused`() throws {
         let file = try MemoryFile.create(name: "huge", byteCount: 0, seals: .shrink, hugePages: true)
         #expect(throws: SharedMemoryError.hugePages) {
             _ = try SharedMemory.adopt(file.duplicate(), byteCountMax: .max)

@@ -44,6 +44,18 @@ extension BadInput {
             let refusal = try stage.witness.client.refusal(of: .allocMemory(.with { $0.size = 4096 }))
             #expect(refusal.errorClass == "LimitExceeded")
         },
+        BadInput(
+            "processes' PASIDs beyond the quota of the host (I-02)",
+            on: .init(configuration: #"{"limits": {"hostPasidQuota": 1}}"#)
+        ) { stage in
+            // The witness has the one.
+            let client = try stage.daemon.client()
+            let process = try client.attachProcess()
+            let refusal = try client.refusal(of: .bindProcess(.with { $0.device = "dsa0" }))
+            #expect(refusal.errorClass == "LimitExceeded")
+            client.close()
+            try stage.waitForEnd(ofProcess: process)
+        },
         BadInput("a VM's PASIDs beyond its quota (I-02)") { stage in
             let client = try stage.daemon.client()
             let vm = try client.createVM(quota: 2)

@@ -15,6 +15,10 @@ import Testing
         try await check(input)
     }
 
+    @Test(Kernel.requiresHugePages) func `A memfd of huge pages gets a precise error`() async throws {
+        try await check(.hugePages)
+    }
+
     private func check(_ input: BadInput) async throws {
         let stage = try BadInputStage(input.options)
         let before = try stage.state()
