@@ -127,7 +127,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["TestKit", "swqd", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
+            dependencies: [
+                "TestKit", "swqd", "swqctl", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "CrashTests",

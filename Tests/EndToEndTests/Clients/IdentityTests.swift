@@ -1,3 +1,4 @@
+import DSASpec
 import Platform
 import Protocol
 import ProtocolMessages
@@ -79,5 +80,41 @@ import Testing
         for request in requests {
             #expect(try user.client.refusal(of: request).errorClass == "PermissionDenied", "\(request.command)")
         }
+    }
+
+    @Test func `At CPL 3 RDMSR and WRMSR raise #GP(0), and IA32_PASID is what the fix-up wrote`() throws {
+        let daemon = try DaemonProcess.start()
+        let user = try Submitter.hostUser(try daemon.client())
+        _ = try user.client.completion(at: try user.submitAccepted())
+        let written: WireWriteMsrReturn = try user.client.call(
+            .writeMsr(.with { ($0.msr, $0.value) = ("0xd93", "0x80000001") }))
+        #expect(written.exception.vector == "#GP" && written.exception.errorCode == 0)
+        let read: WireReadMsrReturn = try user.client.call(.readMsr(.with { $0.msr = "0xd93" }))
+        #expect(read.exception.vector == "#GP" && !read.hasValue)
+        #expect(try user.client.processor().ia32Pasid == Hexadecimal.text(1 << 31 | UInt64(user.pasid)))
+    }
+
+    @Test func `A thread of the admin socket goes to CPL 0, writes IA32_PASID, has ENQCMDS and the unlimited portal`()
+        throws
+    {
+        let daemon = try DaemonProcess.start()
+        let user = try Submitter.hostUser(try daemon.admin())
+        try user.client.call(.setCpl(.with { $0.cpl = 0 }))
+        try user.client.setPASID(user.pasid)
+        #expect(try user.submit().reply.gpFixups == 0, "nothing is left to fix up")
+        let portal: WireMapPortalReturn = try user.client.call(
+            .mapPortal(
+                .with {
+                    $0.device = "dsa0"
+                    $0.wq = 0
+                    $0.portal = .unlimited
+                }))
+        let address = try #require(Hexadecimal.value(portal.address))
+        let record = try user.reserve(UInt64(CompletionRecord.byteCount))
+        var descriptor = Descriptor.noOp(record: record)
+        descriptor.word0 |= UInt64(user.pasid)
+        let reply = try user.client.enqcmds(descriptor, to: address)
+        #expect(reply.hasZf && !reply.zf && !reply.hasException)
+        #expect(try user.client.completion(at: record).status == .success)
     }
 }

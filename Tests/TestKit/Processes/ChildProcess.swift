@@ -62,6 +62,9 @@ package final class ChildProcess {
     /// Readable once the process has ended.
     package var endDescriptor: CInt { handle.descriptor.rawValue }
 
+    /// Whether the process has ended, without waiting for that.
+    package var hasEnded: Bool { handle.hasExited }
+
     /// Sends a signal.
     package func send(signal: Int32) throws {
         guard Glibc.kill(process.rawValue, signal) == 0 else { throw SystemError.last("kill") }

@@ -15,6 +15,11 @@ package struct ProgramRun {
         errors = directory.text(of: "errors")
     }
 
+    /// Runs the client's program on a daemon.
+    package static func swqctl(_ arguments: [String], on daemon: DaemonProcess) throws -> ProgramRun {
+        try ProgramRun(ChildProcess.Launch(Programs.swqctl, arguments + ["--socket", daemon.socketPath]))
+    }
+
     /// Runs the daemon's program with these arguments, for what ends by itself.
     package static func swqd(_ arguments: [String], environment: [String: String] = [:]) throws -> ProgramRun {
         var launch = ChildProcess.Launch(Programs.swqd, arguments)

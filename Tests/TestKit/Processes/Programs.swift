@@ -5,6 +5,9 @@ package enum Programs {
     /// The daemon.
     package static var swqd: String { beside("swqd") }
 
+    /// Its command-line client.
+    package static var swqctl: String { beside("swqctl") }
+
     private static func beside(_ name: String) -> String {
         let test =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
