@@ -8,6 +8,8 @@ SHELL := bash
 SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
+# The install tree that `make build` leaves and `make install` copies.
+TREE ?= build
 # A filter for test-fast: part of a suite's or a test's name.
 FILTER ?=
 
@@ -16,19 +18,19 @@ RELEASE := -c release --static-swift-stdlib
 FORMATTED := Package.swift Sources Tests
 
 .PHONY: build install demo test test-fast bench sanitize sanitize-thread sanitize-address \
-	check check-protocol check-systemd lint format clean
+	check check-systemd check-install lint format clean
 
 build:
 	scripts/bootstrap --build
 	$(SWIFT) build $(RELEASE) --product swqd
 	$(SWIFT) build $(RELEASE) --product swqctl
-	bin=$$($(SWIFT) build $(RELEASE) --show-bin-path); scripts/stage-install "$$bin" build
+	bin=$$($(SWIFT) build $(RELEASE) --show-bin-path); scripts/stage-install "$$bin" "$(TREE)"
 
 # Copies the install tree. The units name the programs by the prefix they are installed under.
 install:
-	@[[ -x build/bin/swqd ]] || { echo 'install: run `make build` first' >&2; exit 1; }
+	@[[ -x $(TREE)/bin/swqd ]] || { echo 'install: run `make build` first' >&2; exit 1; }
 	install -d "$(DESTDIR)$(PREFIX)"
-	cp -R build/bin build/lib build/share "$(DESTDIR)$(PREFIX)/"
+	cp -R "$(TREE)/bin" "$(TREE)/lib" "$(TREE)/share" "$(DESTDIR)$(PREFIX)/"
 	sed -i 's|/usr/bin/|$(PREFIX)/bin/|; s|/usr/share/|$(PREFIX)/share/|' \
 		"$(DESTDIR)$(PREFIX)"/lib/systemd/system/swqd*
 
@@ -41,6 +43,7 @@ test:
 	$(SWIFT) test
 	scripts/test-qmp
 	$(MAKE) check-systemd
+	$(MAKE) check-install
 	@echo 'test: every check and every test passed'
 
 # The tests alone.
@@ -62,10 +65,10 @@ sanitize-thread:
 	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --sanitize=thread --scratch-path .build-thread
 
 # Leak detection is off: the Swift runtime keeps metadata for the life of the process.
+sanitize-address: export SWQD_PROPERTY_SCALE ?= 0.1
 sanitize-address:
 	scripts/bootstrap --test
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address
-sanitize-address: export SWQD_PROPERTY_SCALE ?= 0.1
 
 # What can be checked before the project is built.
 check: lint
@@ -79,6 +82,9 @@ check: lint
 
 check-systemd:
 	scripts/check-systemd
+
+check-install:
+	scripts/check-install
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
