@@ -103,10 +103,11 @@ struct DaemonClient: ~Copyable {
 
     /// Chooses the events that ``nextEvent()`` gives: names, or `*` for all.
     mutating func subscribe(to names: [String]) throws(ClientError) {
-        keepsEvents = true
         var arguments = WireSubscribeEventsArguments()
         arguments.events = names
         _ = try call(.subscribeEvents(arguments))
+        // What came before the reply belongs to the subscription before.
+        keepsEvents = true
     }
 
     /// Waits, however long it takes, for the next event; `nil` when the daemon has closed the connection.

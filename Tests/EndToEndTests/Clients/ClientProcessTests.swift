@@ -23,7 +23,7 @@ import Testing
     /// process exits.
     private static func leave(_ socket: CInt, to pipe: String) throws -> Never {
         // The heir gets nothing else: whoever waits for the end of this process waits for the end of its pipes.
-        for number: CInt in 3..<1024 { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
+        for number in 3..<CInt(clamping: try DescriptorLimit.current().soft) { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
         var launch = ChildProcess.Launch("/bin/sh", ["-c", #"exec cat <&3 >"$0""#, pipe])
         launch.descriptors = [socket]
         // Dropped with this process, it lives on.
