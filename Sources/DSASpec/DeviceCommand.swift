@@ -42,7 +42,7 @@ public enum DeviceCommand: Hashable, Sendable {
 }
 
 /// CMDSTATUS bits 7:0 (dsa-device 6.4 and 7.4). Open: other parts know more.
-public struct CommandError: RawRepresentable, Hashable, Sendable {
+public struct CommandError: RawRepresentable, Hashable, Sendable, Error {
     /// The code, 0 to 0xFF.
     public let rawValue: UInt8
 
@@ -57,9 +57,19 @@ public struct CommandError: RawRepresentable, Hashable, Sendable {
     public static let unsupportedCommand = Self(rawValue: 0x01)
     /// The operand names a WQ that does not exist.
     public static let invalidWorkQueueIndex = Self(rawValue: 0x02)
+    /// An error of the device itself.
+    public static let hardwareError = Self(rawValue: 0x03)
+    /// A reserved bit of the operand is 1.
+    public static let nonZeroReservedOperand = Self(rawValue: 0x04)
+    /// The device is in Halt.
+    public static let deviceHalted = Self(rawValue: 0x05)
     /// Enable Device of a device that is not Disabled.
     public static let deviceNotDisabled = Self(rawValue: 0x10)
-    /// PRSREQALLOC is 0 or exceeds the function's capacity while PRS is on.
+    /// The configuration is wrong in a way that has no code of its own.
+    public static let invalidConfiguration = Self(rawValue: 0x11)
+    /// Enable Device while Bus Master Enable of the function is off.
+    public static let busMasterDisabled = Self(rawValue: 0x12)
+    /// The function makes page requests and may have none outstanding, or more than it can.
     public static let invalidPageRequestAllocation = Self(rawValue: 0x13)
     /// The sum of the WQ sizes exceeds WQCAP's total.
     public static let totalSizeExceeded = Self(rawValue: 0x14)
@@ -69,8 +79,14 @@ public struct CommandError: RawRepresentable, Hashable, Sendable {
     public static let workQueueGroupConflict = Self(rawValue: 0x16)
     /// An engine is in more than one group.
     public static let engineInSeveralGroups = Self(rawValue: 0x17)
-    /// The event log is to be used and its configuration is illegal, or the device has none.
+    /// The read buffers of the groups break a rule (dsa-device 6.5).
+    public static let invalidReadBuffers = Self(rawValue: 0x18)
+    /// The event log is enabled and its configuration illegal. DSA 2.0.
     public static let invalidEventLog = Self(rawValue: 0x19)
+    /// The ATS settings of the function are illegal.
+    public static let invalidATS = Self(rawValue: 0x1A)
+    /// The PASID settings of the function are illegal.
+    public static let invalidPASID = Self(rawValue: 0x1B)
     /// Enable WQ on a device that is not Enabled.
     public static let deviceNotEnabled = Self(rawValue: 0x20)
     /// Enable WQ of a WQ that is not Disabled.
@@ -93,6 +109,12 @@ public struct CommandError: RawRepresentable, Hashable, Sendable {
     public static let privilegeUnsupported = Self(rawValue: 0x2A)
     /// The occupancy interrupt is enabled without the capability, or its handle names no entry.
     public static let invalidOccupancyInterrupt = Self(rawValue: 0x2B)
+    /// ATS Disable without WQCAP bit 50.
+    public static let atsDisableUnsupported = Self(rawValue: 0x2C)
+    /// OPCFG names an operation that OPCAP does not. DSA 2.0.
+    public static let invalidOperations = Self(rawValue: 0x2D)
+    /// PRS Disable without WQCAP bit 55, or with BOF Enable. DSA 2.0.
+    public static let prsDisableUnsupported = Self(rawValue: 0x2E)
     /// Disable Device of a device that is not Enabled.
     public static let disableOfDisabledDevice = Self(rawValue: 0x31)
     /// Disable WQ of a WQ that is not Enabled.

@@ -30,6 +30,15 @@ public struct WorkQueueConfiguration: Hashable, Sendable {
     public var maximumBatchShift: UInt8
     /// What tells software that the WQ has run low.
     public var occupancyInterrupt: OccupancyInterrupt
+    /// ATS Disable: the WQ's descriptors use no translations of the function's own. Needs WQCAP bit 50.
+    public var atsDisable = false
+    /// PRS Disable: the WQ's descriptors make no page requests. Needs WQCAP bit 55. DSA 2.0.
+    public var prsDisable = false
+    /// Maximum SGL Size is 2 to the power of this. DSA 3.0; 0 on earlier devices.
+    public var maximumListShift: UInt8 = 0
+    /// OPCFG: the operations that the WQ admits, a subset of OPCAP; `nil` is all of OPCAP, the power-on value. Needs
+    /// WQCAP bit 54. DSA 2.0.
+    public var operations: OpcodeSet?
 
     /// The power-on value (dsa-device 7.5): every field 0.
     public init() {

@@ -92,6 +92,13 @@ extension Machine {
         return start
     }
 
+    /// Carries out what software writes to the CMD register of device `index`.
+    public mutating func execute(_ register: CommandRegister, device index: Int) -> CommandStart {
+        let start = devices[index].execute(register)
+        collectEffects(ofDevice: index)
+        return start
+    }
+
     /// Writes a WQ's configuration; see ``Device/configure(workQueue:as:)``.
     public mutating func configure(
         workQueue queue: Int, as configuration: WorkQueueConfiguration, device index: Int

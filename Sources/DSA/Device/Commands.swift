@@ -19,11 +19,50 @@ struct ActiveCommand: Sendable {
 }
 
 extension Device {
-    /// Carries out a command of the CMD register (DSA 3.0 §9.2.11; errors as in dsa-device 7.4).
-    public mutating func execute(_ command: DeviceCommand) -> CommandStart {
-        guard activeCommand == nil else {
+    /// Carries out a command of the CMD register (DSA 3.0 §9.2.11; errors as in dsa-device 7.4). CMDSTATUS follows it.
+    ///
+    /// - Parameter requestsInterrupt: CMD bit 31: the end of the command is a cause for the miscellaneous interrupt.
+    public mutating func execute(_ command: DeviceCommand, requestsInterrupt: Bool = false) -> CommandStart {
+        guard beginCommand(requestsInterrupt: requestsInterrupt) else { return .lost }
+        let start = begin(command)
+        if case .completed(let error, let result) = start { endCommand(error, result: result) }
+        return start
+    }
+
+    /// Software wrote CMD.
+    public mutating func execute(_ register: CommandRegister) -> CommandStart {
+        guard beginCommand(requestsInterrupt: register.requestsInterrupt) else { return .lost }
+        let start: CommandStart
+        do {
+            start = begin(try DeviceCommand(code: register.code, operand: register.operand))
+        } catch {
+            start = .completed(state == .halted ? .deviceHalted : error)
+        }
+        if case .completed(let error, let result) = start { endCommand(error, result: result) }
+        return start
+    }
+
+    /// Makes CMDSTATUS active. Returns whether the command goes on: one that comes while another is active is lost.
+    private mutating func beginCommand(requestsInterrupt: Bool) -> Bool {
+        guard !commandStatus.isActive else {
             record(SoftwareError(code: .commandWhileActive))
-            return .lost
+            return false
+        }
+        commandStatus = .active
+        commandRequestsInterrupt = requestsInterrupt
+        return true
+    }
+
+    /// Puts what became of the command into CMDSTATUS.
+    private mutating func endCommand(_ error: CommandError, result: UInt16 = 0) {
+        commandStatus = CommandStatus(error: error, result: result)
+        if commandRequestsInterrupt { raise(.commandCompletion) }
+    }
+
+    /// Carries out a command as far as it needs to wait for nothing.
+    private mutating func begin(_ command: DeviceCommand) -> CommandStart {
+        if state == .halted {
+            guard command == .resetDevice, haltReset == .resetDevice else { return .completed(.deviceHalted) }
         }
         switch command {
         case .enableDevice:
@@ -99,7 +138,16 @@ extension Device {
         guard let active = activeCommand, !holds(active.selection, upTo: active.watermark) else { return }
         activeCommand = nil
         finish(active.command)
+        endCommand(.none)
         effects.append(.commandCompleted(.none))
+    }
+
+    /// Ends the active command, if there is one, with an error: what it waits for will not come.
+    mutating func failCommand(_ error: CommandError) {
+        guard activeCommand != nil else { return }
+        activeCommand = nil
+        endCommand(error)
+        effects.append(.commandCompleted(error))
     }
 
     /// What a command does to states and configuration once its descriptors are gone.
@@ -109,23 +157,15 @@ extension Device {
             disableAll()
         case .resetDevice:
             disableAll()
-            for index in workQueues.indices { workQueues[index].configuration = WorkQueueConfiguration() }
-            for index in groups.indices { groups[index] = GroupConfiguration() }
-            for index in workQueues.indices { workQueues[index].isOccupancyInterruptGenerated = false }
-            areUserInterruptsEnabled = false
-            interrupts.reset()
-            effects.append(.interruptHandlesVoided)
-            eventLog.configuration = EventLogConfiguration()
-            usesEventLog = false
+            resetRegisters()
         case .disableWorkQueues(let mask):
             setState(.disabled, of: mask)
         case .resetWorkQueues(let mask):
             setState(.disabled, of: mask)
             for index in workQueues.indices where mask >> UInt64(index) & 1 == 1 {
                 let size = workQueues[index].configuration.size
-                workQueues[index].configuration = WorkQueueConfiguration()
+                workQueues[index].resetConfiguration()
                 workQueues[index].configuration.size = size
-                workQueues[index].isOccupancyInterruptGenerated = false
             }
         case .enableDevice, .enableWorkQueue, .drainAll, .abortAll, .drainWorkQueues, .abortWorkQueues, .drainPASID,
             .abortPASID, .requestInterruptHandle, .releaseInterruptHandle:
@@ -133,7 +173,8 @@ extension Device {
         }
     }
 
-    private mutating func disableAll() {
+    /// Leaves device and WQs Disabled.
+    mutating func disableAll() {
         state = .disabled
         eventLog.isActive = false
         for index in workQueues.indices { workQueues[index].state = .disabled }

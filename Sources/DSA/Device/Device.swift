@@ -20,16 +20,25 @@ public struct Device: ~Copyable {
     public internal(set) var workQueues: FixedStore<WorkQueue>
     /// GRPCFG of group n at index n, ``DeviceProfile/groupCount`` of them.
     public internal(set) var groups: [GroupConfiguration]
+    /// The sixth qword of GRPCFG of group n at index n.
+    public internal(set) var groupFlags: [GroupFlags]
+    /// What the host has set in the function's configuration space.
+    public internal(set) var function: FunctionSettings
+    /// GENCFG (DSA 3.0 §9.2.7).
+    public internal(set) var generalConfiguration: GeneralConfiguration
+    /// GENCTRL (DSA 3.0 §9.2.8).
+    public internal(set) var generalControl: GeneralControl = []
+    /// GENSTS bits 3:2. Meaningful in Halt.
+    public internal(set) var haltReset = HaltReset.resetDevice
+    /// INTCAUSE (DSA 3.0 §9.2.10).
+    public internal(set) var interruptCause: InterruptCause = []
+    /// CMDSTATUS (DSA 3.0 §9.2.12).
+    public internal(set) var commandStatus = CommandStatus(error: .none)
     /// SWERROR (DSA 3.0 §9.2.15). Holds the first error until ``clearSoftwareError()``.
     public internal(set) var softwareError = SoftwareError()
     /// The Page Request capability of the function.
     public internal(set) var pageRequests = PageRequestInterface()
-    /// GENCFG bit 13: the event log is used from the next Enable Device on.
-    public internal(set) var usesEventLog = false
     var eventLog = EventLog()
-
-    /// GENCFG bit 12: users' descriptors may request a completion interrupt.
-    public internal(set) var areUserInterruptsEnabled = false
 
     var interrupts: InterruptTables
     var engines: FixedStore<Engine>
@@ -52,6 +61,8 @@ public struct Device: ~Copyable {
 
     var pendingDrains: [PendingDrain] = []
     var activeCommand: ActiveCommand?
+    /// CMD bit 31 of the command that CMDSTATUS is about.
+    var commandRequestsInterrupt = false
 
     /// A device in its power-on state.
     ///
@@ -59,11 +70,16 @@ public struct Device: ~Copyable {
     public init(profile: DeviceProfile, requester: RequesterID) {
         precondition((1...64).contains(profile.workQueueCount) && (1...64).contains(profile.engineCount))
         precondition((1...2048).contains(profile.msixVectorCount))
+        precondition((1...64).contains(profile.groupCount))
+        precondition((0...255).contains(profile.readBufferCount))
         self.profile = profile
         self.requester = requester
         workQueues = FixedStore(repeating: WorkQueue(), count: profile.workQueueCount)
         groups = Array(repeating: GroupConfiguration(), count: profile.groupCount)
         interrupts = InterruptTables(profile: profile)
+        groupFlags = Array(repeating: profile.powerOnGroupFlags, count: profile.groupCount)
+        function = profile.functionSettings
+        generalConfiguration = profile.powerOnConfiguration
         engines = FixedStore(repeating: Engine(), count: profile.engineCount)
         arbiters = FixedStore(repeating: Arbiter(), count: profile.groupCount)
         unsafe windows = .allocate(capacity: profile.engineCount)
@@ -133,7 +149,10 @@ extension Device {
     /// client that makes errors without end makes two effects.
     mutating func record(_ error: SoftwareError) {
         if !softwareError.isValid {
+            let overflow = softwareError.overflow
             softwareError = error
+            softwareError.overflow = overflow
+            raise(.softwareError)
         } else if !softwareError.overflow {
             softwareError.overflow = true
         } else {
@@ -144,7 +163,14 @@ extension Device {
 
     /// Clears Valid and Overflow, as software does by writing 1 to both.
     public mutating func clearSoftwareError() {
-        softwareError = SoftwareError()
+        clearSoftwareError(valid: true, overflow: true)
+    }
+
+    /// Software wrote 1 to Valid or Overflow. Without Valid the rest means nothing and reads as 0.
+    mutating func clearSoftwareError(valid: Bool, overflow: Bool) {
+        let lost = softwareError.overflow && !overflow
+        if valid { softwareError = SoftwareError() }
+        softwareError.overflow = lost
     }
 }
 

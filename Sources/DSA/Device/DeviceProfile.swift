@@ -25,9 +25,9 @@ public struct DeviceProfile: Sendable {
     /// command Request Interrupt Handle gives. 0: the commands do not exist, and the entry's index is the handle.
     /// Counts only with a CMDCAP register (GENCAP bit 4).
     public var interruptHandleCount: Int
-    /// The PASID capability of the function is enabled.
+    /// The host enables the PASID capability of the function.
     public var isPASIDEnabled: Bool
-    /// Its Privileged Mode Enable.
+    /// The host sets its Privileged Mode Enable.
     public var isPrivilegedModeEnabled: Bool
     /// What the device decides where the specification does not.
     public var openPoints = OpenPoints()
@@ -36,6 +36,14 @@ public struct DeviceProfile: Sendable {
     /// How often in a row success may be the answer to a page request without the access getting through; then the
     /// fault is reported. A descriptor touches at most eight pages at a time.
     public var pageRequestRetryLimit = 16
+    /// WQCAP bits 63:48.
+    public var workQueueFeatures = WorkQueueFeatures.dsa1
+    /// GRPCAP bits 19:16.
+    public var groupFeatures = GroupFeatures.dsa1
+    /// ENGCAP bits 15:8: work descriptors that an engine can have in progress. Counts with GRPCAP bit 18.
+    public var workDescriptorCount = 128
+    /// ENGCAP bits 23:16: batch descriptors that an engine can have in progress. Counts with GRPCAP bit 18.
+    public var batchDescriptorCount = 16
 
     /// A DSA 1.0 part (dsa-device 7.8), with all operations that DSA 1.0 defines.
     public static let dsa1 = DeviceProfile(
@@ -47,12 +55,58 @@ public struct DeviceProfile: Sendable {
     public var usesInterruptHandles: Bool { general.hasCommandCapabilities && interruptHandleCount > 0 }
 }
 
+extension DeviceProfile {
+    /// WQCAP.
+    public var workQueueCapabilities: WorkQueueCapabilities {
+        WorkQueueCapabilities(
+            totalSize: totalWorkQueueSize, count: workQueueCount,
+            entryByteCount: workQueueFeatures.contains(.operationConfiguration) ? 64 : 32, features: workQueueFeatures)
+    }
+
+    /// GRPCAP.
+    public var groupCapabilities: GroupCapabilities {
+        GroupCapabilities(count: groupCount, readBufferCount: readBufferCount, features: groupFeatures)
+    }
+
+    /// ENGCAP.
+    public var engineCapabilities: EngineCapabilities {
+        let isLimited = groupFeatures.contains(.progressLimits)
+        return EngineCapabilities(
+            count: engineCount, workDescriptorCount: isLimited ? workDescriptorCount : 0,
+            batchDescriptorCount: isLimited ? batchDescriptorCount : 0)
+    }
+
+    /// CMDCAP, or what it would say on a device without it.
+    public var commandCapabilities: CommandCapabilities { usesInterruptHandles ? .withInterruptHandles : .basic }
+
+    /// Where the registers and tables lie in BAR0.
+    public var registerLayout: RegisterLayout {
+        RegisterLayout(
+            groupCount: groupCount, workQueueCount: workQueueCount,
+            workQueueEntryByteCount: workQueueCapabilities.entryByteCount, messageCount: msixVectorCount,
+            messageStorageCount: general.interruptMessageStorageEntryCount)
+    }
+
+    /// What the host has set in the function's configuration space when its driver takes the device over: all but page
+    /// requests, which that driver enables.
+    public var functionSettings: FunctionSettings {
+        var settings = FunctionSettings()
+        settings.isBusMasterEnabled = true
+        settings.isATSEnabled = true
+        settings.isPASIDEnabled = isPASIDEnabled
+        settings.isPrivilegedModeEnabled = isPASIDEnabled && isPrivilegedModeEnabled
+        return settings
+    }
+}
+
 /// GENSTS state.
 public enum DeviceState: UInt8, Sendable {
     case disabled = 0
     case enabled = 1
     /// Disable was asked for; descriptors are still in the device.
     case disabling = 2
+    /// Stopped by an error, or by a change of the function's configuration (dsa-device 7.6).
+    case halted = 3
 }
 
 /// Something the device did that is not the answer to a call. Collected in ``Device/effects``.

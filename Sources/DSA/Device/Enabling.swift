@@ -1,44 +1,20 @@
-public import DSASpec
+internal import DSASpec
 internal import PCIe
 
 extension Device {
-    /// Writes a WQ's configuration. Fields that the present state does not let software write keep their value
-    /// (dsa-device 6.4): the size needs a Disabled device, threshold and occupancy interrupt may always be written,
-    /// the others need a Disabled WQ.
-    ///
-    /// - Returns: Whether every field was taken.
-    public mutating func configure(workQueue index: Int, as wanted: WorkQueueConfiguration) -> Bool {
-        var configuration = workQueues[index].configuration
-        if workQueues[index].state == .disabled {
-            let size = configuration.size
-            configuration = wanted
-            configuration.size = size
-        }
-        configuration.threshold = wanted.threshold
-        configuration.occupancyInterrupt = wanted.occupancyInterrupt
-        if state == .disabled { configuration.size = wanted.size }
-        workQueues[index].configuration = configuration
-        noteOccupancy(of: index)
-        return configuration == wanted
-    }
-
-    /// Writes a group's membership. Needs a Disabled device.
-    ///
-    /// - Returns: Whether it was taken.
-    public mutating func configure(group index: Int, as wanted: GroupConfiguration) -> Bool {
-        guard state == .disabled else { return false }
-        groups[index] = wanted
-        return true
-    }
-
     /// Enable Device, with the checks of dsa-device 7.4.
     mutating func enableDevice() -> CommandError {
         guard state == .disabled else { return .deviceNotDisabled }
-        if pageRequests.isEnabled {
-            guard (1...profile.pageRequestCapacity).contains(pageRequests.allocation) else {
+        guard function.isBusMasterEnabled else { return .busMasterDisabled }
+        if function.isPageRequestEnabled {
+            guard function.isATSEnabled else { return .invalidATS }
+            guard function.pageRequestAllocation > 0,
+                function.pageRequestAllocation <= profile.pageRequestCapacity
+            else {
                 return .invalidPageRequestAllocation
             }
         }
+        guard function.isPASIDEnabled || !function.isPrivilegedModeEnabled else { return .invalidPASID }
         guard workQueues.reduce(0, { $0 + Int($1.configuration.size) }) <= profile.totalWorkQueueSize else {
             return .totalSizeExceeded
         }
@@ -61,10 +37,11 @@ extension Device {
             let isInGroup = queuesInGroups >> UInt64(index) & 1 == 1
             guard isInGroup == (workQueues[index].configuration.size > 0) else { return .workQueueGroupConflict }
         }
+        guard areReadBuffersLegal() else { return .invalidReadBuffers }
         if usesEventLog {
             guard
                 isEventLogLegal(
-                    isPASIDEnabled: profile.isPASIDEnabled, isPrivilegedModeEnabled: profile.isPrivilegedModeEnabled)
+                    isPASIDEnabled: function.isPASIDEnabled, isPrivilegedModeEnabled: function.isPrivilegedModeEnabled)
             else { return .invalidEventLog }
         }
         for index in groups.indices {
@@ -84,36 +61,70 @@ extension Device {
         guard state == .enabled else { return .deviceNotEnabled }
         guard workQueues[index].state == .disabled else { return .workQueueNotDisabled }
         let configuration = workQueues[index].configuration
+        let error = problem(of: configuration)
+        guard error == .none else { return error }
+        let group = groups.firstIndex { $0.workQueues >> UInt64(index) & 1 == 1 } ?? 0
+        workQueues[index].checkContext = CheckContext(
+            profile: profile, function: function, device: generalConfiguration, group: groupFlags[group],
+            workQueue: configuration)
+        workQueues[index].prepareStorage()
+        workQueues[index].state = .enabled
+        loadArbiter(of: group)
+        noteOccupancy(of: index)
+        return .none
+    }
+
+    /// What Enable WQ finds wrong with a WQ's configuration by itself (dsa-device 6.4).
+    private func problem(of configuration: WorkQueueConfiguration) -> CommandError {
+        let features = profile.workQueueFeatures
         guard configuration.size > 0 else { return .workQueueSizeZero }
-        guard (1...15).contains(configuration.priority) else { return .workQueuePriorityZero }
+        guard (1...15).contains(configuration.priority) || !features.contains(.priority) else {
+            return .workQueuePriorityZero
+        }
+        guard features.contains(configuration.mode == .shared ? .shared : .dedicated) else { return .unsupportedMode }
         if configuration.blockOnFaultEnable {
-            guard profile.general.supportsBlockOnFault, pageRequests.isEnabled else { return .blockOnFaultUnsupported }
+            guard profile.general.supportsBlockOnFault, function.isPageRequestEnabled, !configuration.prsDisable
+            else { return .blockOnFaultUnsupported }
         }
         switch configuration.mode {
         case .shared:
-            guard configuration.pasidEnable, profile.isPASIDEnabled else { return .pasidEnableConflict }
+            guard configuration.pasidEnable, function.isPASIDEnabled else { return .pasidEnableConflict }
         case .dedicated:
-            guard !configuration.pasidEnable || profile.isPASIDEnabled else { return .pasidEnableConflict }
+            guard !configuration.pasidEnable || function.isPASIDEnabled else { return .pasidEnableConflict }
         }
         guard configuration.maximumBatchShift > 0,
-            configuration.maximumBatchShift <= profile.general.maximumBatchShift
+            configuration.maximumBatchShift <= profile.general.maximumBatchShift, configuration.maximumListShift == 0
         else { return .invalidMaximumBatch }
         guard configuration.maximumTransferShift <= profile.general.maximumTransferShift else {
             return .invalidMaximumTransfer
         }
         if configuration.mode == .dedicated, configuration.pasidEnable, configuration.isPrivileged {
-            guard profile.isPrivilegedModeEnabled else { return .privilegeUnsupported }
+            guard function.isPrivilegedModeEnabled else { return .privilegeUnsupported }
         }
         guard isOccupancyInterruptValid(configuration.occupancyInterrupt) else { return .invalidOccupancyInterrupt }
-        workQueues[index].checkContext = CheckContext(profile: profile, configuration: configuration)
-        workQueues[index].checkContext.areUserInterruptsEnabled = areUserInterruptsEnabled
-        workQueues[index].prepareStorage()
-        workQueues[index].state = .enabled
-        for group in groups.indices where groups[group].workQueues >> UInt64(index) & 1 == 1 {
-            loadArbiter(of: group)
-        }
-        noteOccupancy(of: index)
+        guard !configuration.atsDisable || features.contains(.atsDisable) else { return .atsDisableUnsupported }
+        let operations = configuration.operations ?? profile.operations
+        guard operations.bits & ~profile.operations.bits == 0 else { return .invalidOperations }
+        guard !configuration.prsDisable || features.contains(.prsDisable) else { return .prsDisableUnsupported }
         return .none
+    }
+
+    /// The rules of dsa-device 6.5. A group without engines occupies no read buffer, so that its Allowed, which
+    /// power-on sets to all, breaks none.
+    private func areReadBuffersLegal() -> Bool {
+        guard profile.groupFeatures.contains(.readBufferControl) else { return true }
+        let total = profile.readBufferCount
+        let reserved = groupFlags.reduce(0) { $0 + Int($1.readBuffersReserved) }
+        guard reserved <= total else { return false }
+        var enginesUnderGlobalLimit = 0
+        for index in groups.indices where groups[index].engines != 0 {
+            let flags = groupFlags[index]
+            let (own, allowed) = (Int(flags.readBuffersReserved), Int(flags.readBuffersAllowed))
+            let engineCount = groups[index].engines.nonzeroBitCount
+            guard allowed >= 4 * engineCount, allowed >= own, allowed <= own + total - reserved else { return false }
+            if flags.usesGlobalReadBufferLimit { enginesUnderGlobalLimit += engineCount }
+        }
+        return Int(generalConfiguration.globalReadBufferLimit) >= 4 * enginesUnderGlobalLimit
     }
 
     /// Loads the credit counters of a group from the priorities of its enabled WQs.
@@ -129,13 +140,20 @@ extension Device {
 
 extension CheckContext {
     /// What the checks of a WQ's descriptors depend on.
-    init(profile: DeviceProfile, configuration: WorkQueueConfiguration) {
-        self.init(generalCapabilities: profile.general, operations: profile.operations)
+    init(
+        profile: DeviceProfile, function: FunctionSettings, device: GeneralConfiguration, group: GroupFlags,
+        workQueue configuration: WorkQueueConfiguration
+    ) {
+        self.init(
+            generalCapabilities: profile.general, operations: configuration.operations ?? profile.operations)
         isShared = configuration.mode == .shared
         isPASIDEnabled = configuration.pasidEnable
         isPrivileged = configuration.isPrivileged
-        isPrivilegedModeEnabled = profile.isPrivilegedModeEnabled
+        isPrivilegedModeEnabled = function.isPrivilegedModeEnabled
         isBlockOnFaultEnabled = configuration.blockOnFaultEnable
+        areUserInterruptsEnabled = device.areUserInterruptsEnabled
+        isTrafficClassAEnabled = function.trafficClasses >> group.trafficClassA & 1 == 1
+        isTrafficClassBEnabled = function.trafficClasses >> group.trafficClassB & 1 == 1
         maximumTransferShift = configuration.maximumTransferShift
         maximumBatchShift = configuration.maximumBatchShift
         openPoints = profile.openPoints

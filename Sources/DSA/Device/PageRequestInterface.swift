@@ -1,27 +1,24 @@
 public import PCIe
 
-/// The Page Request extended capability of the function (PRS): what software set, and what became of it (PCIe 6.0
-/// §10.5.2). Off at power-on.
+/// The status of the function's Page Request extended capability (PRS; PCIe 6.0 §10.5.2). Its control is in
+/// ``Device/function``.
 public struct PageRequestInterface: Hashable, Sendable {
-    /// Page Request Control, Enable.
-    public internal(set) var isEnabled = false
-    /// Outstanding Page Request Allocation (PRSREQALLOC): how many requests may be unanswered at a time.
-    public internal(set) var allocation = 0
     /// Response Failure: a request was answered with that code, and the function sends none any more until the device
     /// has been disabled and enabled.
     public internal(set) var hasResponseFailure = false
     /// Unexpected Page Request Group Index: a response came to a group that had no request.
     public internal(set) var hasUnexpectedGroup = false
-    /// Requests without answer, at most ``allocation``.
+    /// Requests without answer, at most the allocation.
     public internal(set) var outstandingCount = 0
-
-    /// Whether a fault may become a request.
-    var mayAsk: Bool { isEnabled && !hasResponseFailure }
-    /// Whether a request may go out now.
-    var hasCredit: Bool { outstandingCount < allocation }
 }
 
 extension Device {
+    /// Whether a fault may become a request.
+    var mayRequestPages: Bool { function.isPageRequestEnabled && !pageRequests.hasResponseFailure }
+
+    /// Whether a request may go out now.
+    var hasPageRequestCredit: Bool { pageRequests.outstandingCount < function.pageRequestAllocation }
+
     /// Writes Enable and Allocation of the Page Request capability, and clears its status bits, as the host's driver
     /// does before it enables the device.
     ///
@@ -29,8 +26,10 @@ extension Device {
     public mutating func setPageRequests(isEnabled: Bool, allocation: Int) -> Bool {
         guard state == .disabled, profile.pageRequestCapacity > 0 else { return false }
         pageRequests = PageRequestInterface()
-        pageRequests.isEnabled = isEnabled
-        pageRequests.allocation = allocation
+        var settings = function
+        settings.isPageRequestEnabled = isEnabled
+        settings.pageRequestAllocation = allocation
+        pciConfigurationChanged(to: settings)
         return true
     }
 

@@ -39,7 +39,7 @@ struct PageWait: Sendable, BitwiseCopyable {
 extension Device {
     /// Whether page faults of engine `index` become page requests: PRS is on, and the WQ does not do without.
     func mayRequestPage(engine index: Int) -> Bool {
-        pageRequests.mayAsk
+        mayRequestPages
     }
 
     /// Parks engine `index` until its page request is answered.
@@ -58,7 +58,7 @@ extension Device {
         engines[index].pageWait.isWrite = isWrite
         engines[index].pageWait.requestCount += 1
         engines[index].activity = .awaitingPage
-        if pageRequests.hasCredit {
+        if hasPageRequestCredit {
             sendPageRequest(engine: index)
         } else {
             engines[index].pageWait.progress = .unsent
@@ -90,7 +90,7 @@ extension Device {
 
     /// Gives a credit that has become free to the oldest descriptor that waits for one.
     mutating func sendWaitingPageRequest() {
-        guard pageRequests.mayAsk, pageRequests.hasCredit else { return }
+        guard mayRequestPages, hasPageRequestCredit else { return }
         let waiting = engines.indices.filter { engines[$0].pageWait.progress == .unsent }
         if let oldest = waiting.min(by: { engines[$0].item.sequence < engines[$1].item.sequence }) {
             sendPageRequest(engine: oldest)

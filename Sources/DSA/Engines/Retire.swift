@@ -66,7 +66,7 @@ extension Device {
         if let code = codeBehindOthers(engine: index, status: status) {
             return reportEvent(code, record: record, engine: index, iommu: &iommu, memory: memory)
         }
-        guard flags.contains(.completionRecordAddressValid), !status.bypassesRecord else {
+        guard flags.contains(.completionRecordAddressValid), !bypassesRecord(status, engine: index) else {
             guard !status.isQuietWithoutRequest else { return status }
             return reportEvent(status, record: record, engine: index, iommu: &iommu, memory: memory)
         }
@@ -99,5 +99,14 @@ extension Device {
         let status = reportEvent(
             .completionRecordPageFault, record: record, engine: index, iommu: &iommu, memory: memory)
         if let status { conclude(engine: index, status: status) }
+    }
+
+    /// Whether SWERROR reports `status` although the descriptor has a record address: the record's traffic class may be
+    /// the one that is not enabled (dsa-device 3.2).
+    private func bypassesRecord(_ status: CompletionStatus, engine index: Int) -> Bool {
+        guard status == .invalidTrafficClass else { return status.bypassesRecord }
+        let context = workQueues[engines[index].item.portal.workQueue].checkContext
+        let usesClassB = engines[index].current.flags.contains(.completionRecordTrafficClass)
+        return !(usesClassB ? context.isTrafficClassBEnabled : context.isTrafficClassAEnabled)
     }
 }

@@ -57,6 +57,7 @@ extension Device {
         eventLog.status.tail = eventLog.nextTail
         if !eventLog.status.isInterruptPending {
             eventLog.status.isInterruptPending = true
+            raise(.eventLog)
         }
         return .logged
     }

@@ -12,10 +12,13 @@ extension Device {
     ///
     /// - Returns: Whether it was taken.
     public mutating func enableEventLog(_ isEnabled: Bool) -> Bool {
-        guard state == .disabled, profile.general.eventLogEntryByteCount != nil || !isEnabled else { return false }
-        usesEventLog = isEnabled
-        return true
+        var wanted = generalConfiguration
+        wanted.isEventLogEnabled = isEnabled
+        return configure(wanted)
     }
+
+    /// GENCFG bit 13, Event Log Enable.
+    public var usesEventLog: Bool { generalConfiguration.isEventLogEnabled }
 
     /// Writes EVLCFG. Needs a Disabled device with an event log.
     ///

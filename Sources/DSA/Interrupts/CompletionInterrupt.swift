@@ -6,10 +6,13 @@ extension Device {
     ///
     /// - Returns: Whether it was taken.
     public mutating func enableUserInterrupts(_ isEnabled: Bool) -> Bool {
-        guard state == .disabled else { return false }
-        areUserInterruptsEnabled = isEnabled
-        return true
+        var wanted = generalConfiguration
+        wanted.areUserInterruptsEnabled = isEnabled
+        return configure(wanted)
     }
+
+    /// GENCFG bit 12, User-mode Interrupts Enable.
+    public var areUserInterruptsEnabled: Bool { generalConfiguration.areUserInterruptsEnabled }
 
     /// Finds the entry that the current descriptor of engine `index`, which requests an interrupt, names, and tells the
     /// checks whether it may (dsa-device 6.7). The engine remembers the entry for the end of the descriptor.

@@ -21,5 +21,6 @@ extension Device {
     public mutating func revokeInterruptHandles() {
         guard interrupts.releaseAllHandles() else { return }
         effects.append(.interruptHandlesVoided)
+        raise(.handlesRevoked)
     }
 }

@@ -1,26 +1,9 @@
 public import DSASpec
 
-/// The ranges of BAR0 in which software sees the interrupt tables (dsa-device 7.1, 7.7).
-public enum InterruptRegisters: CaseIterable, Sendable {
-    /// MSIXPERM: 8 bytes per vector, of which the first 4 are the permission record.
-    case permissions
-    /// The MSI-X table: 16 bytes per vector.
-    case messages
-    /// The MSI-X pending bit array, read-only: bit n of the whole is vector n.
-    case pendingBits
-    /// The interrupt message storage: 16 bytes per entry.
-    case messageStorage
-}
-
 extension Device {
     /// The bytes of BAR0 that hold anything in `range`, a multiple of 4. The pending bits fill whole quadwords.
     public func byteCount(of range: InterruptRegisters) -> Int {
-        switch range {
-        case .permissions: interrupts.count(of: .msix) * 8
-        case .messages: interrupts.count(of: .msix) * 16
-        case .pendingBits: (interrupts.count(of: .msix) + 63) / 64 * 8
-        case .messageStorage: interrupts.count(of: .ims) * 16
-        }
+        profile.registerLayout.byteCount(of: range)
     }
 
     /// The 32 bits at byte `dword` × 4 of `range`; 0 beyond its end.

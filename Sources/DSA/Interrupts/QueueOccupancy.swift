@@ -20,6 +20,7 @@ extension Device {
     private mutating func generateOccupancyInterrupt(of queue: Int) {
         guard workQueues[queue].state != .disabled else { return }
         workQueues[queue].isOccupancyInterruptGenerated = true
+        interruptCause.insert(.occupancy)
         let interrupt = workQueues[queue].configuration.occupancyInterrupt
         // The handle may have been written, released or revoked since Enable WQ checked it.
         guard let vector = interrupts.vector(ofHandle: interrupt.handle, in: interrupt.table) else { return }
@@ -35,6 +36,8 @@ extension Device {
 
     /// What Enable WQ requires of an occupancy interrupt (0x2B).
     func isOccupancyInterruptValid(_ interrupt: OccupancyInterrupt) -> Bool {
-        !interrupt.isEnabled || interrupts.vector(ofHandle: interrupt.handle, in: interrupt.table) != nil
+        guard interrupt.isEnabled else { return true }
+        guard profile.workQueueFeatures.contains(.occupancyInterrupt) else { return false }
+        return interrupts.vector(ofHandle: interrupt.handle, in: interrupt.table) != nil
     }
 }

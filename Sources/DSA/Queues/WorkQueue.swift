@@ -73,6 +73,12 @@ public struct WorkQueue: Sendable {
         head = 0
     }
 
+    /// Returns every field of WQCFG to power-on.
+    mutating func resetConfiguration() {
+        configuration = WorkQueueConfiguration()
+        isOccupancyInterruptGenerated = false
+    }
+
     /// Stores `item` behind all others.
     @inline(__always)
     mutating func append(_ item: WorkItem) {

@@ -83,18 +83,8 @@ extension Server {
     func deviceCommand(_ arguments: WireDeviceCommandArguments, _ id: RequestID, _ session: Session) throws(WireError) {
         let index = try deviceIndex(arguments.device)
         let operand = arguments.hasOperand ? try address(arguments.operand, "operand") : 0
-        guard
-            let command = DeviceCommand(code: arguments.command.rawValue, operand: UInt32(truncatingIfNeeded: operand))
-        else {
-            var result = WireDeviceCommandReturn()
-            let error: CommandError =
-                arguments.command.rawValue <= 14 ? .nonZeroReservedOperand : .unsupportedCommand
-            result.error = UInt32(error.rawValue)
-            result.name = error.name
-            result.result = 0
-            reply(result, to: session, id: id)
-            return
-        }
+        let register = CommandRegister(
+            code: UInt8(truncatingIfNeeded: arguments.command.rawValue), operand: UInt32(truncatingIfNeeded: operand))
         let queuesBefore = machine.devices[index].workQueues.map(\.state)
         let stateBefore = machine.devices[index].state
         let answer: (CommandError, UInt16) -> Void = { [self] error, value in
@@ -105,7 +95,7 @@ extension Server {
             result.result = UInt32(value)
             reply(result, to: session, id: id)
         }
-        switch machine.execute(command, device: index) {
+        switch machine.execute(register, device: index) {
         case .completed(let error, let value):
             answer(error, value)
         case .active:

@@ -190,6 +190,7 @@ extension WireDeviceStatus.State {
         case .disabled: self = .disabled
         case .enabled: self = .enabled
         case .disabling: self = .disabling
+        case .halted: self = .halted
         }
     }
 }

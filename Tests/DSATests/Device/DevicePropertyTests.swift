@@ -203,7 +203,7 @@ private final class DeviceDriver {
     func check() {
         let interface = fixture.device.pageRequests
         #expect(interface.outstandingCount == askedGroups.count, "seed \(seed)")
-        #expect(interface.outstandingCount <= interface.allocation, "seed \(seed)")
+        #expect(interface.outstandingCount <= fixture.device.function.pageRequestAllocation, "seed \(seed)")
         #expect(Set(fixture.device.outstandingPageRequests.map(\.group)) == askedGroups, "seed \(seed)")
         for queue in 0..<3 {
             let account = fixture.account(of: queue)

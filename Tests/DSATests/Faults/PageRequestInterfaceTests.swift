@@ -15,7 +15,7 @@ struct PageRequestInterfaceTests {
 
     @Test func `It is off at power-on, and a WQ with BOF Enable cannot be enabled then`() throws {
         let fixture = try DeviceFixture()
-        #expect(!fixture.device.pageRequests.isEnabled && fixture.device.pageRequests.allocation == 0)
+        #expect(!fixture.device.function.isPageRequestEnabled && fixture.device.function.pageRequestAllocation == 0)
         var queue = WorkQueueConfiguration.shared()
         queue.blockOnFaultEnable = true
         let isTaken = fixture.device.configure(workQueue: 0, as: queue)
@@ -58,7 +58,7 @@ struct PageRequestInterfaceTests {
         let fixture = try DeviceFixture.askingForPages()
         let isTaken = fixture.device.setPageRequests(isEnabled: false, allocation: 0)
         #expect(!isTaken)
-        #expect(fixture.device.pageRequests.isEnabled)
+        #expect(fixture.device.function.isPageRequestEnabled)
         var profile = DeviceProfile.dsa1
         profile.pageRequestCapacity = 0
         let without = try DeviceFixture(profile: profile)

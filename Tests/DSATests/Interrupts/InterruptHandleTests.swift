@@ -15,14 +15,15 @@ struct InterruptHandleTests {
 
     private struct NoHandle: Error {}
 
-    @Test func `Commands 13 and 14 are decoded with index and table`() {
-        #expect(DeviceCommand(code: 13, operand: 0x0_0005) == .requestInterruptHandle(InterruptVector(.msix, 5)))
-        #expect(DeviceCommand(code: 13, operand: 0x1_FFFF) == .requestInterruptHandle(InterruptVector(.ims, 0xFFFF)))
-        #expect(DeviceCommand(code: 14, operand: 0x1_0005) == .releaseInterruptHandle(5, .ims))
-        #expect(DeviceCommand(code: 14, operand: 0x0_0005) == .releaseInterruptHandle(5, .msix))
+    @Test func `Commands 13 and 14 are decoded with index and table`() throws {
+        #expect(try DeviceCommand(code: 13, operand: 0x0_0005) == .requestInterruptHandle(InterruptVector(.msix, 5)))
+        #expect(
+            try DeviceCommand(code: 13, operand: 0x1_FFFF) == .requestInterruptHandle(InterruptVector(.ims, 0xFFFF)))
+        #expect(try DeviceCommand(code: 14, operand: 0x1_0005) == .releaseInterruptHandle(5, .ims))
+        #expect(try DeviceCommand(code: 14, operand: 0x0_0005) == .releaseInterruptHandle(5, .msix))
         for reserved in [UInt32(1 << 17), 1 << 18, 1 << 19] {
-            #expect(DeviceCommand(code: 13, operand: reserved) == nil)
-            #expect(DeviceCommand(code: 14, operand: reserved) == nil)
+            #expect(throws: CommandError.nonZeroReservedOperand) { try DeviceCommand(code: 13, operand: reserved) }
+            #expect(throws: CommandError.nonZeroReservedOperand) { try DeviceCommand(code: 14, operand: reserved) }
         }
         #expect(DeviceCommand.requestInterruptHandle(InterruptVector(.ims, 1)).code == 13)
         #expect(DeviceCommand.releaseInterruptHandle(1, .ims).code == 14)
