@@ -101,6 +101,10 @@ let package = Package(
         .testTarget(name: "DSASpecTests", dependencies: ["TestKit", "DSASpec", "PCIe"], swiftSettings: strict),
         .testTarget(name: "IOMMUTests", dependencies: ["TestKit", "IOMMU", "PCIe"], swiftSettings: strict),
         .testTarget(name: "DSATests", dependencies: ["DSA", "DSASpec", "PCIe", "IOMMU"], swiftSettings: strict),
+        .target(name: "DSAOracle", path: "Tests/DSAOracle", swiftSettings: core),
+        .testTarget(
+            name: "DSAOracleTests", dependencies: ["DSAOracle", "DSA", "DSASpec", "PCIe", "IOMMU"],
+            swiftSettings: strict),
         .testTarget(
             name: "VirtualizationTests", dependencies: ["TestKit", "Virtualization", "PCIe", "IOMMU"],
             swiftSettings: strict),

@@ -1,0 +1,32 @@
+/// A device that cases are made for, in numbers.
+package struct CaseDevice: Sendable {
+    package let name: String
+    /// GENCAP.
+    package var generalCapabilities: UInt64 = 0x40_915F_0107
+    /// OPCAP bits 63:0.
+    package var operations: UInt64
+    package var isPrivilegedModeEnabled = true
+    /// WQCFG of all WQs.
+    package var maximumTransferShift: UInt8 = 31
+    package var maximumBatchShift: UInt8 = 10
+
+    package init(name: String, operations: UInt64) {
+        self.name = name
+        self.operations = operations
+    }
+
+    /// What WQ `queue` is to the model.
+    package func context(queue: Int) -> OracleContext {
+        var context = OracleContext(
+            generalCapabilities: generalCapabilities, operations: operations, workQueue: queue,
+            maximumTransfer: 1 << UInt64(maximumTransferShift), maximumBatch: 1 << UInt64(maximumBatchShift))
+        context.isShared = queue == CaseLayout.sharedQueue
+        context.isPrivilegedModeEnabled = isPrivilegedModeEnabled
+        context.isPrivileged = isPrivileged(queue: queue)
+        context.pasid = CaseLayout.pasids[CaseLayout.space(ofQueue: queue)]
+        return context
+    }
+
+    /// Whether a dedicated WQ has Priv.
+    package func isPrivileged(queue: Int) -> Bool { queue == CaseLayout.privilegedQueue && isPrivilegedModeEnabled }
+}

@@ -1,0 +1,76 @@
+/// What a submission leaves behind, beside the bytes of its memory.
+package struct Outcome: Sendable {
+    /// A completion record, where it stands.
+    package struct RecordSite: Sendable {
+        /// Its place in ``OracleMemory/bytes``.
+        package let offset: Int
+        /// What it may say.
+        package let endings: [Ending]
+        /// How long the journal was when it had been written.
+        package let journalCount: Int
+    }
+
+    /// The records in the order in which they are written.
+    package private(set) var records: [RecordSite] = []
+    /// The errors in the order in which they are reported to SWERROR, each with what it may say.
+    package private(set) var errors: [[ReportedError]] = []
+    /// Bytes that may hold their old content: the data of a descriptor whose record could not be written.
+    package private(set) var looseBytes: [Int: UInt8] = [:]
+    /// The defects of the descriptor itself, in the order in which they are looked for; none of a batch's members.
+    package private(set) var defects: [UInt8] = []
+    /// How the descriptor itself ended.
+    package private(set) var status: UInt8 = 0
+    /// How many members of a batch were carried out.
+    package private(set) var memberCount = 0
+}
+
+/// An error as SWERROR shows it (dsa-device §5.3), with the bits that are known.
+package struct ReportedError: Sendable {
+    /// Bytes 0-7 without Overflow.
+    package let word0: UInt64
+    package let batchIndex: UInt16
+    package let faultAddress: UInt64
+    /// The flags of which Error Information names some, or nothing.
+    let offendingFlags: UInt32
+    /// The handle that Error Information may name.
+    let interruptHandle: UInt16
+    /// The error need not be reported at all.
+    package let isOptional: Bool
+
+    package var code: UInt8 { UInt8(truncatingIfNeeded: word0 >> 8) }
+
+    /// Whether a register of these words holds this error, Overflow aside.
+    package func permits(_ words: (UInt64, UInt64, UInt64, UInt64)) -> Bool {
+        let information = UInt32(truncatingIfNeeded: words.1 >> 32)
+        let isInformation =
+            information == 0 || code == 0x11 && information & ~offendingFlags == 0
+            || code == 0x19 && information == UInt32(interruptHandle)
+        return words.0 & ~0x82 == word0 && words.1 & 0xFFFF_FFFF == UInt64(batchIndex) && isInformation
+            && words.2 == faultAddress && words.3 == 0
+    }
+}
+
+/// A descriptor that is at work, and who submitted it.
+struct Submitted {
+    let descriptor: RawDescriptor
+    let pasid: UInt32
+    let isPrivileged: Bool
+    /// The place in the batch.
+    let memberIndex: Int?
+}
+
+extension Outcome {
+    mutating func addRecord(_ site: RecordSite) { records.append(site) }
+
+    mutating func addError(_ alternatives: [ReportedError]) { errors.append(alternatives) }
+
+    mutating func setDefects(_ codes: [UInt8]) { defects = codes }
+
+    mutating func setStatus(_ code: UInt8) { status = code }
+
+    mutating func countMember() { memberCount += 1 }
+
+    mutating func loosen(_ stores: ArraySlice<OracleMemory.Store>) {
+        for store in stores where looseBytes[store.offset] == nil { looseBytes[store.offset] = store.old }
+    }
+}

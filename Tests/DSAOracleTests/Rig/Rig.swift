@@ -1,0 +1,94 @@
+import DSA
+import DSAOracle
+import DSASpec
+import IOMMU
+import PCIe
+
+/// A device behind a real IOMMU, and the model of the same device, that get the same descriptors.
+final class Rig {
+    private static let requester = RequesterID(rawValue: 0x6A08)
+
+    let configuration: CaseDevice
+    let oracles: [Oracle]
+    private(set) var spaces: [Space] = []
+    private let memory = PhysicalMemory(frameCount: 128)
+    private let frames: FramePool
+    private var iommu: IOMMU
+    private(set) var device: Device
+
+    init(_ configuration: CaseDevice, dice: inout Dice) {
+        self.configuration = configuration
+        oracles = (0..<CaseLayout.queueCount).map { Oracle(context: configuration.context(queue: $0)) }
+        frames = FramePool(count: 80, memory: memory, dice: &dice)
+        guard var iommu = IOMMU(memory: memory), iommu.enableRequester(Self.requester) else {
+            preconditionFailure("there are frames enough")
+        }
+        for (index, pasid) in CaseLayout.pasids.enumerated() {
+            let space = Space(
+                pasid: pasid, isBound: index != CaseLayout.unboundSpace, frames: frames, memory: memory)
+            if let translation = space.translation {
+                let isSet = iommu.setEntry(
+                    requester: Self.requester, pasid: space.pasid, translation: translation,
+                    domain: DomainID(rawValue: 0), options: [.writeProtect, .supervisorRequests])
+                precondition(isSet, "there are frames enough")
+            }
+            spaces.append(space)
+        }
+        self.iommu = iommu
+        device = Device(profile: configuration.profile, requester: Self.requester)
+        enable()
+    }
+
+    private func enable() {
+        for queue in 0..<CaseLayout.queueCount {
+            let isTaken = device.configure(workQueue: queue, as: configuration.workQueue(queue))
+            precondition(isTaken, "the device is disabled")
+        }
+        let group = GroupConfiguration(workQueues: 0b111, engines: 1)
+        precondition(device.configure(group: 0, as: group), "the device is disabled")
+        precondition(device.execute(.enableDevice) == .completed(.none), "the configuration is valid")
+        for queue in 0..<CaseLayout.queueCount {
+            precondition(
+                device.execute(.enableWorkQueue(queue)) == .completed(.none), "the configuration is valid")
+        }
+    }
+
+    /// Gives every page of every space a new content.
+    func refill(_ dice: inout Dice) {
+        for space in spaces {
+            space.model.fill { dice.next() }
+            space.copyAllToDevice()
+        }
+    }
+
+    /// What the device did with `descriptor`, all of it.
+    func submit(_ descriptor: [UInt8], to queue: Int) {
+        let words = unsafe descriptor.withUnsafeBytes { unsafe Descriptor(loading: $0.baseAddress!) }
+        let portal = Portal(workQueue: queue, limit: .unlimited, interruptTable: .msix)
+        if queue == CaseLayout.sharedQueue {
+            precondition(device.enqueue(words, to: portal) == .successfulCompletion, "the queue is empty")
+        } else {
+            device.post(words, to: portal)
+        }
+        var turns = 0
+        while device.step(iommu: &iommu, memory: memory) {
+            turns += 1
+            precondition(turns < 100_000, "the device does not come to an end")
+        }
+    }
+
+    func clearReports() {
+        device.clearSoftwareError()
+        device.effects.removeAll(keepingCapacity: true)
+    }
+
+    /// The IOMMU must forget what it knows of the page.
+    func invalidate(_ space: Space, page: Int) {
+        let address = LinearAddress(rawValue: space.model.address(ofPage: page))
+        iommu.invalidate(.pasidTLBPages(DomainID(rawValue: 0), space.pasid, address, byteCount: 4096))
+    }
+
+    var models: [OracleMemory] { spaces.map(\.model) }
+
+    var areCanariesIntact: Bool { frames.areCanariesIntact }
+}
