@@ -1,13 +1,13 @@
 // The fields of a valid descriptor: sizes, buffers and their contents.
 
 extension CaseGenerator {
-    /// A transfer size: 64 bytes or less in half of the cases, above 4 KiB in two of a hundred.
+    /// A transfer size: 64 bytes or less in half of the cases, above 4 KiB in one of a hundred.
     private mutating func size(upTo largest: Int = 12_000) -> Int {
         let size =
             switch dice.below(100) {
-            case 0...1: dice.within(4097...12_000)
-            case 2...5: dice.within(1000...4096)
-            case 6...45: dice.within(65...400)
+            case 0: dice.within(4097...12_000)
+            case 1...4: dice.within(1000...4096)
+            case 5...45: dice.within(65...400)
             default: dice.within(1...64)
             }
         return min(size, largest, Int(min(context.maximumTransfer, 1 << 20)))
@@ -225,7 +225,7 @@ extension CaseGenerator {
 
 extension CaseGenerator {
     private mutating func makeDIF(_ descriptor: inout RawDescriptor) {
-        let kind = dice.chance(85) ? dice.below(2) : dice.within(2...3)
+        let kind = dice.chance(92) ? dice.below(2) : dice.within(2...3)
         let blockSize = [512, 520, 4096, 4104][kind]
         let count = kind < 2 ? dice.pick([1, 1, 1, 2, 2, 3, 5]) : 1
         descriptor.bytes[42] = UInt8(kind) | UInt8(dice.below(4) << 2)

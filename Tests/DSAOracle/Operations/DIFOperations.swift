@@ -24,21 +24,22 @@ extension OperationRun {
         for number in 0..<descriptor.size / layout.sourceStride {
             let done = number * layout.sourceStride
             let fault = Ending(0, bytesCompleted: done, low: blocks.sourceWord, high: blocks.destinationWord)
-            let source = Operand.read(descriptor.first &+ done)
-            if let refused = firstRefused(source, count: layout.sourceStride) {
+            let source = Operand.read(descriptor.first)
+            if let refused = firstRefused(source, from: done, count: layout.sourceStride) {
                 return faults([source], at: refused, as: fault)
             }
-            let content = bytes(at: source.address, count: layout.sourceStride)
+            let content = bytes(at: descriptor.first + done, count: layout.sourceStride)
             let failure = blocks.failure(of: content, context.openPoints)
             let failed = Ending(
                 0x09, result: failure, bytesCompleted: done, low: blocks.sourceWord, high: blocks.destinationWord)
             if blocks.writes {
-                let destination = Operand.write(descriptor.second &+ number * layout.destinationStride)
-                if let refused = firstRefused(destination, count: layout.destinationStride) {
+                let destination = Operand.write(descriptor.second)
+                let start = number * layout.destinationStride
+                if let refused = firstRefused(destination, from: start, count: layout.destinationStride) {
                     return (failure == 0 ? [] : [failed]) + faults([destination], at: refused, as: fault)
                 }
                 guard failure == 0 else { return [failed] }
-                store(blocks.output(of: content), at: destination.address)
+                store(blocks.output(of: content), at: descriptor.second + start)
             }
             guard failure == 0 else { return [failed] }
             blocks.advance()

@@ -15,10 +15,12 @@ extension OperationRun {
             guard recordSize + 10 <= maximum else {
                 return [deltaCompletion(result: 2, recordSize: recordSize, bytesCompleted: offset)]
             }
-            let entry = Operand.write(record &+ recordSize)
-            if let refused = firstRefused(entry, count: 10) { return faults([entry], at: refused, as: fault) }
+            let entries = Operand.write(record)
+            if let refused = firstRefused(entries, from: recordSize, count: 10) {
+                return faults([entries], at: refused, as: fault)
+            }
             let units = offset / 8
-            store([UInt8(units & 0xFF), UInt8(units >> 8)] + block, at: entry.address)
+            store([UInt8(units & 0xFF), UInt8(units >> 8)] + block, at: record + recordSize)
             recordSize += 10
         }
         return [deltaCompletion(result: recordSize == 0 ? 0 : 1, recordSize: recordSize, bytesCompleted: 0)]
@@ -34,21 +36,21 @@ extension OperationRun {
         let (record, destination) = (descriptor.first, descriptor.second)
         var last: UInt64?
         for done in stride(from: UInt64(0), through: descriptor[40, 4] - 10, by: 10) {
-            let entry = Operand.read(record &+ done)
-            let refused = firstRefused(entry, count: 10)
-            let unreadable = refused.map { faults([entry], at: $0, as: Ending(0, bytesCompleted: done)) } ?? []
+            let entries = Operand.read(record)
+            let refused = firstRefused(entries, from: done, count: 10)
+            let unreadable = refused.map { faults([entries], at: $0, as: Ending(0, bytesCompleted: done)) } ?? []
             // With a readable offset and an unreadable rest, either may be found first.
-            guard refused.map({ $0 >= 2 }) ?? true else { return unreadable }
-            let offsetBytes = bytes(at: entry.address, count: 2)
+            guard refused.map({ $0 >= done + 2 }) ?? true else { return unreadable }
+            let offsetBytes = bytes(at: record + done, count: 2)
             let units = UInt64(offsetBytes[0]) | UInt64(offsetBytes[1]) << 8
             if let last, units <= last { return unreadable + [Ending(0x07, bytesCompleted: done)] }
             if units * 8 >= descriptor.size { return unreadable + [Ending(0x08, bytesCompleted: done)] }
             guard unreadable.isEmpty else { return unreadable }
-            let target = Operand.write(destination &+ units * 8)
-            guard canAccess([target], at: 0) else {
-                return faults([target], at: 0, as: Ending(0, bytesCompleted: done))
+            let target = Operand.write(destination)
+            guard canAccess([target], at: units * 8) else {
+                return faults([target], at: units * 8, as: Ending(0, bytesCompleted: done))
             }
-            store(bytes(at: entry.address &+ 2, count: 8), at: target.address)
+            store(bytes(at: record + done + 2, count: 8), at: destination + units * 8)
             last = units
         }
         return [Ending(0x01)]

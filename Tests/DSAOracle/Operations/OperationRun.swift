@@ -88,9 +88,9 @@ extension OperationRun {
         }
     }
 
-    /// The first of `count` bytes from `address` on that cannot be accessed, as its distance.
-    func firstRefused(_ operand: Operand, count: UInt64) -> UInt64? {
-        (0..<count).first { !canAccess([operand], at: $0) }
+    /// The first of `count` bytes from byte `start` on that cannot be accessed.
+    func firstRefused(_ operand: Operand, from start: UInt64, count: UInt64) -> UInt64? {
+        (start..<start + count).first { !canAccess([operand], at: $0) }
     }
 
     func bytes(at address: UInt64, count: UInt64) -> [UInt8] {
