@@ -7,6 +7,8 @@ public struct OpenPoints: Hashable, Sendable, BitwiseCopyable {
     public var checkOrder = CheckOrder.listed
     /// Which Invalid Flags report a missing required flag (row 1).
     public var missingFlags = MissingFlags.missingOnly
+    /// Where a page fault divides an operation whose blocks are bytes (row 2).
+    public var partialCompletion = PartialCompletion.everyByte
     /// A Transfer Size that is no multiple of the source's protected block (row 3): DIF Check, Insert, Strip, Update.
     public var difTransferSize = DIFTransferSize.wholeBlocks
     /// The last bytes of a delta record whose size is no multiple of 10 (row 4): Apply Delta Record.
@@ -35,6 +37,10 @@ public struct OpenPoints: Hashable, Sendable, BitwiseCopyable {
     /// A block of all ones with the All-F error enabled and all three checks disabled (row 16): DIF Check, Strip,
     /// Update.
     public var allFWithoutChecks = AllFWithoutChecks.reported
+    /// Bytes Completed of a Compare Pattern that finds a difference (dsa-device 2.4).
+    public var comparePatternOffset = ComparePatternOffset.firstDifference
+    /// Where an invalid interrupt handle (0x19) shows when there is a record (dsa-device 2.2).
+    public var interruptHandleError = InterruptHandleError.recordAndEvent
 
     /// The suggested choices.
     public init() {}
@@ -55,6 +61,14 @@ extension OpenPoints {
         case missingOnly
         /// All bits that the operation requires, once one is missing.
         case allRequired
+    }
+
+    /// See ``OpenPoints/partialCompletion``.
+    public enum PartialCompletion: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+        /// At the last byte before the page.
+        case everyByte
+        /// At a multiple of ``OpenPoints/lineByteCount`` bytes of the operation.
+        case everyLine
     }
 
     /// See ``OpenPoints/difTransferSize``.
@@ -148,4 +162,20 @@ extension OpenPoints {
         case reported
         case skipped
     }
+
+    /// See ``OpenPoints/comparePatternOffset``.
+    public enum ComparePatternOffset: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+        case firstDifference
+        /// The start of the 8 bytes in which it lies, except in an incomplete last pattern.
+        case patternStart
+    }
+
+    /// See ``OpenPoints/interruptHandleError``.
+    public enum InterruptHandleError: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+        case recordAndEvent
+        case recordOnly
+    }
+
+    /// The bytes of ``PartialCompletion/everyLine``.
+    public static let lineByteCount: UInt64 = 64
 }

@@ -22,7 +22,11 @@ import Testing
               "openPoints": {
                 "checkOrder": "reversed", "missingFlags": "all_required", "cacheFlushAccess": "write",
                 "steeringTags": "accepted_flags", "errorBytesCompleted": "progress",
-                "resetOfDisabledWq": "not_enabled", "abortedTransfer": "abandoned", "expectedResult": "whole_byte"
+                "resetOfDisabledWq": "not_enabled", "abortedTransfer": "abandoned", "expectedResult": "whole_byte",
+                "partialCompletion": "every_line", "difTransferSize": "any_size", "deltaFragment": "fragment_refused",
+                "applicationTagCompare": "stored_masked", "applicationTagReport": "tag_masked",
+                "difStripNearby": "nearby_refused", "allFWithoutChecks": "skipped",
+                "comparePatternOffset": "pattern_start", "interruptHandleError": "record_only"
               },
               "capabilities": {"opcap": "production", "gencap": "0x915f0106"}
             }

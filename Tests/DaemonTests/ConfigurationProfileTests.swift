@@ -55,6 +55,19 @@ private let offered = Hexadecimal.text(OpcodeSet.architectural1.intersection(.em
         #expect(profile.general.maximumTransferShift == 30)
     }
 
+    @Test func `Every open point that the configuration names reaches the device`() throws {
+        let directory = try ConfigurationDirectory()
+        _ = try directory.write("token", "secret")
+        _ = try directory.write("layout", LayoutText.device(groups: [LayoutText.group(0)]))
+        let configuration = try load(file: `Configuration file`.complete, in: directory)
+        let chosen = try #require(configuration.devices.last).profile.openPoints
+        let suggested = OpenPoints()
+        let pairs = zip(Mirror(reflecting: chosen).children, Mirror(reflecting: suggested).children)
+        for (mine, other) in pairs where mine.label != "workQueueConfigurationStride" {
+            #expect(String(describing: mine.value) != String(describing: other.value), "\(mine.label ?? "?")")
+        }
+    }
+
     @Test(arguments: [
         (
             #""openPoints": {"checkOrder": "random"}"#,
@@ -63,7 +76,9 @@ private let offered = Hexadecimal.text(OpcodeSet.architectural1.intersection(.em
         (
             #""openPoints": {"order": "listed"}"#,
             "devices[0].openPoints.order: is unknown; accepted here: checkOrder, missingFlags, cacheFlushAccess, "
-                + "steeringTags, errorBytesCompleted, resetOfDisabledWq, abortedTransfer, expectedResult"
+                + "steeringTags, errorBytesCompleted, resetOfDisabledWq, abortedTransfer, expectedResult, "
+                + "partialCompletion, difTransferSize, deltaFragment, applicationTagCompare, applicationTagReport, "
+                + "difStripNearby, allFWithoutChecks, comparePatternOffset, interruptHandleError"
         ),
         (
             #""profile": "dsa2", "openPoints": {"steeringTags": "accepted_flags"}"#,

@@ -49,7 +49,10 @@ extension Device {
         memory: PhysicalMemory
     ) {
         var record = batchRecord(engine: index, status: status)
-        if status == .batchListPageFault, let address { record.faultAddress = address }
+        if status == .batchListPageFault, let address {
+            record.faultAddress = address
+            if profile.general.supportsFaultInfo { record.faultOperand = .source }
+        }
         endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
     }
 

@@ -203,8 +203,7 @@ extension Device {
             fallthrough
         case .finished, .fault, .notMemory:
             engines[index].isTransferring = false
-            end(
-                engine: index, with: engines[index].transfer.completionRecord(), iommu: &iommu, memory: memory)
+            end(engine: index, with: transferRecord(engine: index), iommu: &iommu, memory: memory)
         }
     }
 
@@ -212,7 +211,7 @@ extension Device {
         let window = unsafe windows + index
         guard unsafe engines[index].transfer.absorb(window.pointee) == .finished else { return }
         engines[index].isTransferring = false
-        end(engine: index, with: engines[index].transfer.completionRecord(), iommu: &iommu, memory: memory)
+        end(engine: index, with: transferRecord(engine: index), iommu: &iommu, memory: memory)
     }
 
     /// Whether a descriptor that a Drain in engine `index` must wait for is in another engine: an earlier one of the

@@ -125,14 +125,14 @@ extension Device {
         case (.transfer, _):
             engines[index].isTransferring = false
             engines[index].transfer.refusePage()
-            end(
-                engine: index, with: engines[index].transfer.completionRecord(), iommu: &iommu, memory: memory)
+            end(engine: index, with: transferRecord(engine: index), iommu: &iommu, memory: memory)
         case (.list, _):
             failList(
                 engine: index, status: .batchListPageFault, at: wait.address, iommu: &iommu, memory: memory)
         case (.readback, _):
             end(
-                engine: index, with: CompletionRecord(readbackFaultAt: wait.address), iommu: &iommu, memory: memory)
+                engine: index, with: readbackFaultRecord(engine: index, at: wait.address), iommu: &iommu,
+                memory: memory)
         case (.record, _):
             loseRecord(engine: index, record: wait.record, iommu: &iommu, memory: memory)
         }

@@ -29,7 +29,8 @@ extension Device {
             case .fault(let fault) where fault.isPageFault:
                 if awaitPage(.readback, engine: index, at: address, isWrite: false) { return }
                 end(
-                    engine: index, with: CompletionRecord(readbackFaultAt: address), iommu: &iommu, memory: memory)
+                    engine: index, with: readbackFaultRecord(engine: index, at: address), iommu: &iommu,
+                    memory: memory)
                 return
             case .fault:
                 end(
@@ -45,13 +46,5 @@ extension PhysicalMemory {
     /// Whether a zero-length read at `address` is answered, which is so for memory alone.
     fileprivate func answersReads(at address: HostPhysicalAddress) -> Bool {
         unsafe pointer(to: address, byteCount: 1) != nil
-    }
-}
-
-extension CompletionRecord {
-    /// 0x1F: the readback address of a Drain that could not be read.
-    init(readbackFaultAt address: LinearAddress) {
-        self.init(status: .readbackPageFault)
-        faultAddress = address
     }
 }

@@ -88,7 +88,9 @@ extension Device {
                 .completionRecordPageFault, record: record, engine: index, iommu: &iommu, memory: memory)
         }
         recordCount &+= 1
-        guard status == .invalidInterruptHandle else { return status }
+        guard status == .invalidInterruptHandle, profile.openPoints.interruptHandleError == .recordAndEvent else {
+            return status
+        }
         return reportEvent(status, record: record, engine: index, iommu: &iommu, memory: memory)
     }
 

@@ -62,4 +62,15 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
         case .createDelta: operand == 2
         }
     }
+
+    /// What Fault Info calls buffer `operand` (dsa-device 2.1).
+    func name(ofOperand operand: Int) -> FaultOperand {
+        switch (self, operand) {
+        case (.fill, _), (.cacheFlush, _), (.createDelta, 2): .destination
+        case (.compare, 1), (.createDelta, 1): .secondSource
+        case (.dualcast, 2): .secondDestination
+        case (_, 0): .source
+        default: .destination
+        }
+    }
 }

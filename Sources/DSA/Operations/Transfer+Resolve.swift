@@ -38,7 +38,7 @@ extension Transfer {
             requester: requester, pasid: pasid, address: LinearAddress(rawValue: addresses[2]), isWrite: false,
             isPrivileged: privileged)
         if case .crc(let crc) = state, crc.awaitsSeed {
-            if let obstacle = readSeed(crc, request, &iommu, memory) { return end(obstacle) }
+            if let obstacle = readSeed(crc, request, &iommu, memory) { return end(obstacle, at: .secondSource) }
         }
 
         window.begin(self)
@@ -53,8 +53,8 @@ extension Transfer {
                 : coverForward(
                     operand, UInt64(blocksDone) * strides[operand], wanted, request, &window, &iommu, memory)
             if let obstacle = covered.obstacle {
-                blocks = strides.wholeBlocks(in: covered.byteCount, of: operand)
-                if blocks == 0 { return end(obstacle) }
+                blocks = wholeBlocks(in: covered.byteCount, of: operand)
+                if blocks == 0 { return end(obstacle, at: kind.name(ofOperand: operand)) }
             }
         }
         for operand in 0..<kind.steppedOperandCount {
@@ -66,10 +66,21 @@ extension Transfer {
             request.address = LinearAddress(rawValue: addresses[loose.operand])
             let covered = coverForward(
                 loose.operand, loose.offset, loose.byteCount, request, &window, &iommu, memory)
-            if let obstacle = covered.obstacle, covered.byteCount < loose.needed { return end(obstacle) }
+            if let obstacle = covered.obstacle, covered.byteCount < loose.needed {
+                return end(obstacle, at: kind.name(ofOperand: loose.operand))
+            }
             window.byteCounts[loose.operand] = Int(truncatingIfNeeded: covered.byteCount)
         }
         return .ready(byteCount: window.byteCounts[0])
+    }
+
+    /// The blocks that are done before an obstacle after `byteCount` bytes of `operand`.
+    private func wholeBlocks(in byteCount: UInt64, of operand: Int) -> UInt64 {
+        let blocks = strides.wholeBlocks(in: byteCount, of: operand)
+        // A comparison sees every byte before the page: a difference there counts more than the fault.
+        guard openPoints.partialCompletion == .everyLine, strides[0] == 1, kind != .compare, kind != .comparePattern
+        else { return blocks }
+        return blocks - min(blocks, (UInt64(blocksDone) + blocks) % OpenPoints.lineByteCount)
     }
 
     /// Why a byte cannot be accessed.
@@ -84,7 +95,8 @@ extension Transfer {
         var obstacle: Obstacle?
     }
 
-    private mutating func end(_ obstacle: Obstacle) -> ResolveOutcome {
+    private mutating func end(_ obstacle: Obstacle, at operand: FaultOperand) -> ResolveOutcome {
+        faultOperand = operand
         switch obstacle {
         case .fault(let address, let isWrite, let fault):
             status = fault.isPageFault ? .pageFault : .translationError

@@ -34,6 +34,8 @@ public struct Transfer: Sendable, BitwiseCopyable {
     var status: CompletionStatus
     /// Byte 1 of the record of an operation that looks for differences.
     var result: UInt8
+    /// Which access ended the transfer early.
+    var faultOperand = FaultOperand.unknown
     var faultWasWrite: Bool
     var faultAddress: LinearAddress
 
@@ -164,6 +166,14 @@ extension Transfer {
         status = checksResult && !isTrue ? .successFalsePredicate : .success
     }
 
+    /// Bytes Completed of an operation that ended at a difference, or for want of room.
+    private var endOffset: UInt32 {
+        let wholePatterns = blockCount & ~7
+        guard kind == .comparePattern, openPoints.comparePatternOffset == .patternStart, blocksDone < wholePatterns
+        else { return bytesCompleted }
+        return blocksDone & ~7
+    }
+
     private var hasWrittenEntries: Bool {
         if case .createDelta(let creation) = state { creation.size > 0 } else { false }
     }
@@ -181,7 +191,7 @@ extension Transfer {
         case .success, .successFalsePredicate:
             record.result = result
             // All blocks done is said by 0: what is left here ended early, at a difference or for want of room.
-            if blocksDone < blockCount { record.bytesCompleted = bytesCompleted }
+            if blocksDone < blockCount { record.bytesCompleted = endOffset }
         case .pageFault, .pageRequestFailed:
             record.faultAddress = faultAddress
             record.faultWasWrite = faultWasWrite

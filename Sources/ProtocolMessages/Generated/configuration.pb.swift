@@ -510,90 +510,180 @@ package nonisolated struct WireCapabilitiesConfiguration: Sendable {
 }
 
 /// What the specification of the device leaves open (dsa-device appendix B). Since 0.1.
-package nonisolated struct WireOpenPointsConfiguration: Sendable {
+package nonisolated struct WireOpenPointsConfiguration: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Order of the checks. Default `listed`.
   package var checkOrder: WireOpenPointsConfiguration.CheckOrder {
-    get {_checkOrder ?? .listed}
-    set {_checkOrder = newValue}
+    get {_storage._checkOrder ?? .listed}
+    set {_uniqueStorage()._checkOrder = newValue}
   }
   /// Returns true if `checkOrder` has been explicitly set.
-  package var hasCheckOrder: Bool {self._checkOrder != nil}
+  package var hasCheckOrder: Bool {_storage._checkOrder != nil}
   /// Clears the value of `checkOrder`. Subsequent reads from it will return its default value.
-  package mutating func clearCheckOrder() {self._checkOrder = nil}
+  package mutating func clearCheckOrder() {_uniqueStorage()._checkOrder = nil}
 
   /// Flags that report a missing one. Default `missing_only`.
   package var missingFlags: WireOpenPointsConfiguration.MissingFlags {
-    get {_missingFlags ?? .missingOnly}
-    set {_missingFlags = newValue}
+    get {_storage._missingFlags ?? .missingOnly}
+    set {_uniqueStorage()._missingFlags = newValue}
   }
   /// Returns true if `missingFlags` has been explicitly set.
-  package var hasMissingFlags: Bool {self._missingFlags != nil}
+  package var hasMissingFlags: Bool {_storage._missingFlags != nil}
   /// Clears the value of `missingFlags`. Subsequent reads from it will return its default value.
-  package mutating func clearMissingFlags() {self._missingFlags = nil}
+  package mutating func clearMissingFlags() {_uniqueStorage()._missingFlags = nil}
 
   /// Access of a Cache Flush. Default `read`.
   package var cacheFlushAccess: WireOpenPointsConfiguration.CacheFlushAccess {
-    get {_cacheFlushAccess ?? .read}
-    set {_cacheFlushAccess = newValue}
+    get {_storage._cacheFlushAccess ?? .read}
+    set {_uniqueStorage()._cacheFlushAccess = newValue}
   }
   /// Returns true if `cacheFlushAccess` has been explicitly set.
-  package var hasCacheFlushAccess: Bool {self._cacheFlushAccess != nil}
+  package var hasCacheFlushAccess: Bool {_storage._cacheFlushAccess != nil}
   /// Clears the value of `cacheFlushAccess`. Subsequent reads from it will return its default value.
-  package mutating func clearCacheFlushAccess() {self._cacheFlushAccess = nil}
+  package mutating func clearCacheFlushAccess() {_uniqueStorage()._cacheFlushAccess = nil}
 
   /// Steering tags. `accepted_flags` is for `dsa1` only. Default `reserved_flags`.
   package var steeringTags: WireOpenPointsConfiguration.SteeringTags {
-    get {_steeringTags ?? .reservedFlags}
-    set {_steeringTags = newValue}
+    get {_storage._steeringTags ?? .reservedFlags}
+    set {_uniqueStorage()._steeringTags = newValue}
   }
   /// Returns true if `steeringTags` has been explicitly set.
-  package var hasSteeringTags: Bool {self._steeringTags != nil}
+  package var hasSteeringTags: Bool {_storage._steeringTags != nil}
   /// Clears the value of `steeringTags`. Subsequent reads from it will return its default value.
-  package mutating func clearSteeringTags() {self._steeringTags = nil}
+  package mutating func clearSteeringTags() {_uniqueStorage()._steeringTags = nil}
 
   /// Bytes Completed of errors that are no page fault. Default `zero`.
   package var errorBytesCompleted: WireOpenPointsConfiguration.ErrorBytesCompleted {
-    get {_errorBytesCompleted ?? .zero}
-    set {_errorBytesCompleted = newValue}
+    get {_storage._errorBytesCompleted ?? .zero}
+    set {_uniqueStorage()._errorBytesCompleted = newValue}
   }
   /// Returns true if `errorBytesCompleted` has been explicitly set.
-  package var hasErrorBytesCompleted: Bool {self._errorBytesCompleted != nil}
+  package var hasErrorBytesCompleted: Bool {_storage._errorBytesCompleted != nil}
   /// Clears the value of `errorBytesCompleted`. Subsequent reads from it will return its default value.
-  package mutating func clearErrorBytesCompleted() {self._errorBytesCompleted = nil}
+  package mutating func clearErrorBytesCompleted() {_uniqueStorage()._errorBytesCompleted = nil}
 
   /// Reset WQ of a disabled WQ. Default `success`.
   package var resetOfDisabledWq: WireOpenPointsConfiguration.ResetOfDisabledWq {
-    get {_resetOfDisabledWq ?? .success}
-    set {_resetOfDisabledWq = newValue}
+    get {_storage._resetOfDisabledWq ?? .success}
+    set {_uniqueStorage()._resetOfDisabledWq = newValue}
   }
   /// Returns true if `resetOfDisabledWq` has been explicitly set.
-  package var hasResetOfDisabledWq: Bool {self._resetOfDisabledWq != nil}
+  package var hasResetOfDisabledWq: Bool {_storage._resetOfDisabledWq != nil}
   /// Clears the value of `resetOfDisabledWq`. Subsequent reads from it will return its default value.
-  package mutating func clearResetOfDisabledWq() {self._resetOfDisabledWq = nil}
+  package mutating func clearResetOfDisabledWq() {_uniqueStorage()._resetOfDisabledWq = nil}
 
   /// Abort of what has begun. Default `completed`.
   package var abortedTransfer: WireOpenPointsConfiguration.AbortedTransfer {
-    get {_abortedTransfer ?? .completed}
-    set {_abortedTransfer = newValue}
+    get {_storage._abortedTransfer ?? .completed}
+    set {_uniqueStorage()._abortedTransfer = newValue}
   }
   /// Returns true if `abortedTransfer` has been explicitly set.
-  package var hasAbortedTransfer: Bool {self._abortedTransfer != nil}
+  package var hasAbortedTransfer: Bool {_storage._abortedTransfer != nil}
   /// Clears the value of `abortedTransfer`. Subsequent reads from it will return its default value.
-  package mutating func clearAbortedTransfer() {self._abortedTransfer = nil}
+  package mutating func clearAbortedTransfer() {_uniqueStorage()._abortedTransfer = nil}
 
   /// Expected Result of Compare. Default `low_bit`.
   package var expectedResult: WireOpenPointsConfiguration.ExpectedResult {
-    get {_expectedResult ?? .lowBit}
-    set {_expectedResult = newValue}
+    get {_storage._expectedResult ?? .lowBit}
+    set {_uniqueStorage()._expectedResult = newValue}
   }
   /// Returns true if `expectedResult` has been explicitly set.
-  package var hasExpectedResult: Bool {self._expectedResult != nil}
+  package var hasExpectedResult: Bool {_storage._expectedResult != nil}
   /// Clears the value of `expectedResult`. Subsequent reads from it will return its default value.
-  package mutating func clearExpectedResult() {self._expectedResult = nil}
+  package mutating func clearExpectedResult() {_uniqueStorage()._expectedResult = nil}
+
+  /// Division of an operation by a page fault. Default `every_byte`.
+  package var partialCompletion: WireOpenPointsConfiguration.PartialCompletion {
+    get {_storage._partialCompletion ?? .everyByte}
+    set {_uniqueStorage()._partialCompletion = newValue}
+  }
+  /// Returns true if `partialCompletion` has been explicitly set.
+  package var hasPartialCompletion: Bool {_storage._partialCompletion != nil}
+  /// Clears the value of `partialCompletion`. Subsequent reads from it will return its default value.
+  package mutating func clearPartialCompletion() {_uniqueStorage()._partialCompletion = nil}
+
+  /// Transfer Size of DIF operations. Default `whole_blocks`.
+  package var difTransferSize: WireOpenPointsConfiguration.DifTransferSize {
+    get {_storage._difTransferSize ?? .wholeBlocks}
+    set {_uniqueStorage()._difTransferSize = newValue}
+  }
+  /// Returns true if `difTransferSize` has been explicitly set.
+  package var hasDifTransferSize: Bool {_storage._difTransferSize != nil}
+  /// Clears the value of `difTransferSize`. Subsequent reads from it will return its default value.
+  package mutating func clearDifTransferSize() {_uniqueStorage()._difTransferSize = nil}
+
+  /// Fragment at the end of a delta record. Default `fragment_ignored`.
+  package var deltaFragment: WireOpenPointsConfiguration.DeltaFragment {
+    get {_storage._deltaFragment ?? .fragmentIgnored}
+    set {_uniqueStorage()._deltaFragment = newValue}
+  }
+  /// Returns true if `deltaFragment` has been explicitly set.
+  package var hasDeltaFragment: Bool {_storage._deltaFragment != nil}
+  /// Clears the value of `deltaFragment`. Subsequent reads from it will return its default value.
+  package mutating func clearDeltaFragment() {_uniqueStorage()._deltaFragment = nil}
+
+  /// Comparison of application tags. Default `stored_as_is`.
+  package var applicationTagCompare: WireOpenPointsConfiguration.ApplicationTagCompare {
+    get {_storage._applicationTagCompare ?? .storedAsIs}
+    set {_uniqueStorage()._applicationTagCompare = newValue}
+  }
+  /// Returns true if `applicationTagCompare` has been explicitly set.
+  package var hasApplicationTagCompare: Bool {_storage._applicationTagCompare != nil}
+  /// Clears the value of `applicationTagCompare`. Subsequent reads from it will return its default value.
+  package mutating func clearApplicationTagCompare() {_uniqueStorage()._applicationTagCompare = nil}
+
+  /// Application tags of a record. Default `tag_unmasked`.
+  package var applicationTagReport: WireOpenPointsConfiguration.ApplicationTagReport {
+    get {_storage._applicationTagReport ?? .tagUnmasked}
+    set {_uniqueStorage()._applicationTagReport = newValue}
+  }
+  /// Returns true if `applicationTagReport` has been explicitly set.
+  package var hasApplicationTagReport: Bool {_storage._applicationTagReport != nil}
+  /// Clears the value of `applicationTagReport`. Subsequent reads from it will return its default value.
+  package mutating func clearApplicationTagReport() {_uniqueStorage()._applicationTagReport = nil}
+
+  /// DIF Strip just below its source. Default `nearby_allowed`.
+  package var difStripNearby: WireOpenPointsConfiguration.DifStripNearby {
+    get {_storage._difStripNearby ?? .nearbyAllowed}
+    set {_uniqueStorage()._difStripNearby = newValue}
+  }
+  /// Returns true if `difStripNearby` has been explicitly set.
+  package var hasDifStripNearby: Bool {_storage._difStripNearby != nil}
+  /// Clears the value of `difStripNearby`. Subsequent reads from it will return its default value.
+  package mutating func clearDifStripNearby() {_uniqueStorage()._difStripNearby = nil}
+
+  /// All-F error without checks. Default `reported`.
+  package var allFWithoutChecks: WireOpenPointsConfiguration.AllFWithoutChecks {
+    get {_storage._allFWithoutChecks ?? .reported}
+    set {_uniqueStorage()._allFWithoutChecks = newValue}
+  }
+  /// Returns true if `allFWithoutChecks` has been explicitly set.
+  package var hasAllFWithoutChecks: Bool {_storage._allFWithoutChecks != nil}
+  /// Clears the value of `allFWithoutChecks`. Subsequent reads from it will return its default value.
+  package mutating func clearAllFWithoutChecks() {_uniqueStorage()._allFWithoutChecks = nil}
+
+  /// Offset of Compare Pattern. Default `first_difference`.
+  package var comparePatternOffset: WireOpenPointsConfiguration.ComparePatternOffset {
+    get {_storage._comparePatternOffset ?? .firstDifference}
+    set {_uniqueStorage()._comparePatternOffset = newValue}
+  }
+  /// Returns true if `comparePatternOffset` has been explicitly set.
+  package var hasComparePatternOffset: Bool {_storage._comparePatternOffset != nil}
+  /// Clears the value of `comparePatternOffset`. Subsequent reads from it will return its default value.
+  package mutating func clearComparePatternOffset() {_uniqueStorage()._comparePatternOffset = nil}
+
+  /// Reports of 0x19. Default `record_and_event`.
+  package var interruptHandleError: WireOpenPointsConfiguration.InterruptHandleError {
+    get {_storage._interruptHandleError ?? .recordAndEvent}
+    set {_uniqueStorage()._interruptHandleError = newValue}
+  }
+  /// Returns true if `interruptHandleError` has been explicitly set.
+  package var hasInterruptHandleError: Bool {_storage._interruptHandleError != nil}
+  /// Clears the value of `interruptHandleError`. Subsequent reads from it will return its default value.
+  package mutating func clearInterruptHandleError() {_uniqueStorage()._interruptHandleError = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -909,16 +999,360 @@ package nonisolated struct WireOpenPointsConfiguration: Sendable {
 
   }
 
+  /// Where a page fault divides an operation on bytes.
+  package nonisolated enum PartialCompletion: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// At the last byte before the page.
+    case everyByte // = 0
+
+    /// At a multiple of 64 bytes of the operation.
+    case everyLine // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .everyByte
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .everyByte
+      case 1: self = .everyLine
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .everyByte: return 0
+      case .everyLine: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.PartialCompletion] = [
+      .everyByte,
+      .everyLine,
+    ]
+
+  }
+
+  /// Transfer Size of a DIF operation that is no multiple of the source's block.
+  package nonisolated enum DifTransferSize: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Refused: 0x13.
+    case wholeBlocks // = 0
+
+    /// Taken; what follows the last whole block is left alone.
+    case anySize // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .wholeBlocks
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .wholeBlocks
+      case 1: self = .anySize
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .wholeBlocks: return 0
+      case .anySize: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.DifTransferSize] = [
+      .wholeBlocks,
+      .anySize,
+    ]
+
+  }
+
+  /// The last bytes of a delta record whose size is no multiple of 10.
+  package nonisolated enum DeltaFragment: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Ignored.
+    case fragmentIgnored // = 0
+
+    /// Refused: 0x15.
+    case fragmentRefused // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .fragmentIgnored
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .fragmentIgnored
+      case 1: self = .fragmentRefused
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .fragmentIgnored: return 0
+      case .fragmentRefused: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.DeltaFragment] = [
+      .fragmentIgnored,
+      .fragmentRefused,
+    ]
+
+  }
+
+  /// What a computed application tag is compared with when its mask is partial.
+  package nonisolated enum ApplicationTagCompare: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// The stored tag.
+    case storedAsIs // = 0
+
+    /// The stored tag without the masked bits.
+    case storedMasked // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .storedAsIs
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .storedAsIs
+      case 1: self = .storedMasked
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .storedAsIs: return 0
+      case .storedMasked: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.ApplicationTagCompare] = [
+      .storedAsIs,
+      .storedMasked,
+    ]
+
+  }
+
+  /// Application tags of a completion record.
+  package nonisolated enum ApplicationTagReport: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// The counters.
+    case tagUnmasked // = 0
+
+    /// The counters without the masked bits.
+    case tagMasked // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .tagUnmasked
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .tagUnmasked
+      case 1: self = .tagMasked
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .tagUnmasked: return 0
+      case .tagMasked: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.ApplicationTagReport] = [
+      .tagUnmasked,
+      .tagMasked,
+    ]
+
+  }
+
+  /// DIF Strip whose destination lies below the source and ends before it only because the fields are left out.
+  package nonisolated enum DifStripNearby: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Allowed.
+    case nearbyAllowed // = 0
+
+    /// Refused: 0x16.
+    case nearbyRefused // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .nearbyAllowed
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .nearbyAllowed
+      case 1: self = .nearbyRefused
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .nearbyAllowed: return 0
+      case .nearbyRefused: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.DifStripNearby] = [
+      .nearbyAllowed,
+      .nearbyRefused,
+    ]
+
+  }
+
+  /// A block of all ones with the All-F error enabled and all three checks disabled.
+  package nonisolated enum AllFWithoutChecks: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Ends the operation with 0x09.
+    case reported // = 0
+
+    /// Is skipped.
+    case skipped // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .reported
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .reported
+      case 1: self = .skipped
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .reported: return 0
+      case .skipped: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.AllFWithoutChecks] = [
+      .reported,
+      .skipped,
+    ]
+
+  }
+
+  /// Bytes Completed of a Compare Pattern that finds a difference.
+  package nonisolated enum ComparePatternOffset: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// Its offset.
+    case firstDifference // = 0
+
+    /// The start of the pattern in which it lies, except in an incomplete last one.
+    case patternStart // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .firstDifference
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .firstDifference
+      case 1: self = .patternStart
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .firstDifference: return 0
+      case .patternStart: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.ComparePatternOffset] = [
+      .firstDifference,
+      .patternStart,
+    ]
+
+  }
+
+  /// Where an invalid interrupt handle (0x19) shows when there is a record.
+  package nonisolated enum InterruptHandleError: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// In the record and in SWERROR or the event log.
+    case recordAndEvent // = 0
+
+    /// In the record.
+    case recordOnly // = 1
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .recordAndEvent
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .recordAndEvent
+      case 1: self = .recordOnly
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .recordAndEvent: return 0
+      case .recordOnly: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireOpenPointsConfiguration.InterruptHandleError] = [
+      .recordAndEvent,
+      .recordOnly,
+    ]
+
+  }
+
   package init() {}
 
-  fileprivate var _checkOrder: WireOpenPointsConfiguration.CheckOrder? = nil
-  fileprivate var _missingFlags: WireOpenPointsConfiguration.MissingFlags? = nil
-  fileprivate var _cacheFlushAccess: WireOpenPointsConfiguration.CacheFlushAccess? = nil
-  fileprivate var _steeringTags: WireOpenPointsConfiguration.SteeringTags? = nil
-  fileprivate var _errorBytesCompleted: WireOpenPointsConfiguration.ErrorBytesCompleted? = nil
-  fileprivate var _resetOfDisabledWq: WireOpenPointsConfiguration.ResetOfDisabledWq? = nil
-  fileprivate var _abortedTransfer: WireOpenPointsConfiguration.AbortedTransfer? = nil
-  fileprivate var _expectedResult: WireOpenPointsConfiguration.ExpectedResult? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Bounds on what clients may use. Since 0.1.
@@ -1433,68 +1867,181 @@ nonisolated extension WireCapabilitiesConfiguration: SwiftProtobuf.Message, Swif
 
 nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OpenPointsConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}check_order\0\u{3}missing_flags\0\u{3}cache_flush_access\0\u{3}steering_tags\0\u{3}error_bytes_completed\0\u{3}reset_of_disabled_wq\0\u{3}aborted_transfer\0\u{3}expected_result\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}check_order\0\u{3}missing_flags\0\u{3}cache_flush_access\0\u{3}steering_tags\0\u{3}error_bytes_completed\0\u{3}reset_of_disabled_wq\0\u{3}aborted_transfer\0\u{3}expected_result\0\u{3}partial_completion\0\u{3}dif_transfer_size\0\u{3}delta_fragment\0\u{3}application_tag_compare\0\u{3}application_tag_report\0\u{3}dif_strip_nearby\0\u{3}all_f_without_checks\0\u{3}compare_pattern_offset\0\u{3}interrupt_handle_error\0")
+
+  fileprivate class _StorageClass {
+    var _checkOrder: WireOpenPointsConfiguration.CheckOrder? = nil
+    var _missingFlags: WireOpenPointsConfiguration.MissingFlags? = nil
+    var _cacheFlushAccess: WireOpenPointsConfiguration.CacheFlushAccess? = nil
+    var _steeringTags: WireOpenPointsConfiguration.SteeringTags? = nil
+    var _errorBytesCompleted: WireOpenPointsConfiguration.ErrorBytesCompleted? = nil
+    var _resetOfDisabledWq: WireOpenPointsConfiguration.ResetOfDisabledWq? = nil
+    var _abortedTransfer: WireOpenPointsConfiguration.AbortedTransfer? = nil
+    var _expectedResult: WireOpenPointsConfiguration.ExpectedResult? = nil
+    var _partialCompletion: WireOpenPointsConfiguration.PartialCompletion? = nil
+    var _difTransferSize: WireOpenPointsConfiguration.DifTransferSize? = nil
+    var _deltaFragment: WireOpenPointsConfiguration.DeltaFragment? = nil
+    var _applicationTagCompare: WireOpenPointsConfiguration.ApplicationTagCompare? = nil
+    var _applicationTagReport: WireOpenPointsConfiguration.ApplicationTagReport? = nil
+    var _difStripNearby: WireOpenPointsConfiguration.DifStripNearby? = nil
+    var _allFWithoutChecks: WireOpenPointsConfiguration.AllFWithoutChecks? = nil
+    var _comparePatternOffset: WireOpenPointsConfiguration.ComparePatternOffset? = nil
+    var _interruptHandleError: WireOpenPointsConfiguration.InterruptHandleError? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _checkOrder = source._checkOrder
+      _missingFlags = source._missingFlags
+      _cacheFlushAccess = source._cacheFlushAccess
+      _steeringTags = source._steeringTags
+      _errorBytesCompleted = source._errorBytesCompleted
+      _resetOfDisabledWq = source._resetOfDisabledWq
+      _abortedTransfer = source._abortedTransfer
+      _expectedResult = source._expectedResult
+      _partialCompletion = source._partialCompletion
+      _difTransferSize = source._difTransferSize
+      _deltaFragment = source._deltaFragment
+      _applicationTagCompare = source._applicationTagCompare
+      _applicationTagReport = source._applicationTagReport
+      _difStripNearby = source._difStripNearby
+      _allFWithoutChecks = source._allFWithoutChecks
+      _comparePatternOffset = source._comparePatternOffset
+      _interruptHandleError = source._interruptHandleError
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self._checkOrder) }()
-      case 2: try { try decoder.decodeSingularEnumField(value: &self._missingFlags) }()
-      case 3: try { try decoder.decodeSingularEnumField(value: &self._cacheFlushAccess) }()
-      case 4: try { try decoder.decodeSingularEnumField(value: &self._steeringTags) }()
-      case 5: try { try decoder.decodeSingularEnumField(value: &self._errorBytesCompleted) }()
-      case 6: try { try decoder.decodeSingularEnumField(value: &self._resetOfDisabledWq) }()
-      case 7: try { try decoder.decodeSingularEnumField(value: &self._abortedTransfer) }()
-      case 8: try { try decoder.decodeSingularEnumField(value: &self._expectedResult) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularEnumField(value: &_storage._checkOrder) }()
+        case 2: try { try decoder.decodeSingularEnumField(value: &_storage._missingFlags) }()
+        case 3: try { try decoder.decodeSingularEnumField(value: &_storage._cacheFlushAccess) }()
+        case 4: try { try decoder.decodeSingularEnumField(value: &_storage._steeringTags) }()
+        case 5: try { try decoder.decodeSingularEnumField(value: &_storage._errorBytesCompleted) }()
+        case 6: try { try decoder.decodeSingularEnumField(value: &_storage._resetOfDisabledWq) }()
+        case 7: try { try decoder.decodeSingularEnumField(value: &_storage._abortedTransfer) }()
+        case 8: try { try decoder.decodeSingularEnumField(value: &_storage._expectedResult) }()
+        case 9: try { try decoder.decodeSingularEnumField(value: &_storage._partialCompletion) }()
+        case 10: try { try decoder.decodeSingularEnumField(value: &_storage._difTransferSize) }()
+        case 11: try { try decoder.decodeSingularEnumField(value: &_storage._deltaFragment) }()
+        case 12: try { try decoder.decodeSingularEnumField(value: &_storage._applicationTagCompare) }()
+        case 13: try { try decoder.decodeSingularEnumField(value: &_storage._applicationTagReport) }()
+        case 14: try { try decoder.decodeSingularEnumField(value: &_storage._difStripNearby) }()
+        case 15: try { try decoder.decodeSingularEnumField(value: &_storage._allFWithoutChecks) }()
+        case 16: try { try decoder.decodeSingularEnumField(value: &_storage._comparePatternOffset) }()
+        case 17: try { try decoder.decodeSingularEnumField(value: &_storage._interruptHandleError) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._checkOrder {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._missingFlags {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._cacheFlushAccess {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._steeringTags {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._errorBytesCompleted {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 5)
-    } }()
-    try { if let v = self._resetOfDisabledWq {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 6)
-    } }()
-    try { if let v = self._abortedTransfer {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 7)
-    } }()
-    try { if let v = self._expectedResult {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 8)
-    } }()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._checkOrder {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._missingFlags {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._cacheFlushAccess {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
+      } }()
+      try { if let v = _storage._steeringTags {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 4)
+      } }()
+      try { if let v = _storage._errorBytesCompleted {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 5)
+      } }()
+      try { if let v = _storage._resetOfDisabledWq {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 6)
+      } }()
+      try { if let v = _storage._abortedTransfer {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._expectedResult {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 8)
+      } }()
+      try { if let v = _storage._partialCompletion {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 9)
+      } }()
+      try { if let v = _storage._difTransferSize {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 10)
+      } }()
+      try { if let v = _storage._deltaFragment {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 11)
+      } }()
+      try { if let v = _storage._applicationTagCompare {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 12)
+      } }()
+      try { if let v = _storage._applicationTagReport {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 13)
+      } }()
+      try { if let v = _storage._difStripNearby {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 14)
+      } }()
+      try { if let v = _storage._allFWithoutChecks {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 15)
+      } }()
+      try { if let v = _storage._comparePatternOffset {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 16)
+      } }()
+      try { if let v = _storage._interruptHandleError {
+        try visitor.visitSingularEnumField(value: v, fieldNumber: 17)
+      } }()
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireOpenPointsConfiguration, rhs: WireOpenPointsConfiguration) -> Bool {
-    if lhs._checkOrder != rhs._checkOrder {return false}
-    if lhs._missingFlags != rhs._missingFlags {return false}
-    if lhs._cacheFlushAccess != rhs._cacheFlushAccess {return false}
-    if lhs._steeringTags != rhs._steeringTags {return false}
-    if lhs._errorBytesCompleted != rhs._errorBytesCompleted {return false}
-    if lhs._resetOfDisabledWq != rhs._resetOfDisabledWq {return false}
-    if lhs._abortedTransfer != rhs._abortedTransfer {return false}
-    if lhs._expectedResult != rhs._expectedResult {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._checkOrder != rhs_storage._checkOrder {return false}
+        if _storage._missingFlags != rhs_storage._missingFlags {return false}
+        if _storage._cacheFlushAccess != rhs_storage._cacheFlushAccess {return false}
+        if _storage._steeringTags != rhs_storage._steeringTags {return false}
+        if _storage._errorBytesCompleted != rhs_storage._errorBytesCompleted {return false}
+        if _storage._resetOfDisabledWq != rhs_storage._resetOfDisabledWq {return false}
+        if _storage._abortedTransfer != rhs_storage._abortedTransfer {return false}
+        if _storage._expectedResult != rhs_storage._expectedResult {return false}
+        if _storage._partialCompletion != rhs_storage._partialCompletion {return false}
+        if _storage._difTransferSize != rhs_storage._difTransferSize {return false}
+        if _storage._deltaFragment != rhs_storage._deltaFragment {return false}
+        if _storage._applicationTagCompare != rhs_storage._applicationTagCompare {return false}
+        if _storage._applicationTagReport != rhs_storage._applicationTagReport {return false}
+        if _storage._difStripNearby != rhs_storage._difStripNearby {return false}
+        if _storage._allFWithoutChecks != rhs_storage._allFWithoutChecks {return false}
+        if _storage._comparePatternOffset != rhs_storage._comparePatternOffset {return false}
+        if _storage._interruptHandleError != rhs_storage._interruptHandleError {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1530,6 +2077,42 @@ nonisolated extension WireOpenPointsConfiguration.AbortedTransfer: SwiftProtobuf
 
 nonisolated extension WireOpenPointsConfiguration.ExpectedResult: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0low_bit\0\u{1}whole_byte\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.PartialCompletion: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0every_byte\0\u{1}every_line\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.DifTransferSize: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0whole_blocks\0\u{1}any_size\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.DeltaFragment: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0fragment_ignored\0\u{1}fragment_refused\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.ApplicationTagCompare: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0stored_as_is\0\u{1}stored_masked\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.ApplicationTagReport: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0tag_unmasked\0\u{1}tag_masked\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.DifStripNearby: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0nearby_allowed\0\u{1}nearby_refused\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.AllFWithoutChecks: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0reported\0\u{1}skipped\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.ComparePatternOffset: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0first_difference\0\u{1}pattern_start\0")
+}
+
+nonisolated extension WireOpenPointsConfiguration.InterruptHandleError: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0record_and_event\0\u{1}record_only\0")
 }
 
 nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

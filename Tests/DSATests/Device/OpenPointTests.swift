@@ -90,3 +90,97 @@ struct OpenPointTests {
             ])
     }
 }
+
+@Suite("Open points of operations")
+struct OperationOpenPointTests {
+    private func fixture(_ change: (inout OpenPoints) -> Void) throws -> DeviceFixture {
+        var openPoints = OpenPoints()
+        change(&openPoints)
+        return try DeviceFixture.sharedQueue(openPoints: openPoints)
+    }
+
+    @Test(arguments: [0, 1, 63, 64, 100, 4096])
+    func `A page fault divides an operation at the last byte before it, by configuration at a line`(offset: Int) throws
+    {
+        for choice in OpenPoints.PartialCompletion.allCases {
+            let fixture = try fixture { $0.partialCompletion = choice }
+            try fixture.unmap(page: 22)
+            fixture.write([UInt8](repeating: 0xAA, count: 4096), at: fixture.page(21))
+            let start = fixture.page(22) - UInt64(offset)
+            try fixture.enqueue(
+                fixture.descriptor(.fill, record: 0, source: ~0, destination: start, size: offset + 8))
+            fixture.run()
+            let done = choice == .everyByte ? offset : offset / 64 * 64
+            #expect(fixture.status(0) == .pageFault)
+            #expect(fixture.record(0).bytesCompleted == UInt32(done))
+            #expect(fixture.record(0).faultAddress.rawValue == fixture.page(22))
+            let rest = fixture.read(offset - done, at: start + UInt64(done))
+            #expect(rest.allSatisfy { $0 == 0xAA }, "nothing behind Bytes Completed is written")
+        }
+    }
+
+    @Test func `A backward move divides at a line from its end`() throws {
+        let fixture = try fixture { $0.partialCompletion = .everyLine }
+        try fixture.unmap(page: 21)
+        // The source's page below the last 100 bytes cannot be read.
+        try fixture.enqueue(
+            fixture.descriptor(
+                .memoryMove, record: 0, source: fixture.page(22) - 100, destination: fixture.page(22), size: 200))
+        fixture.run()
+        #expect(fixture.status(0) == .pageFault)
+        #expect(fixture.record(0).result == 1)
+        #expect(fixture.record(0).bytesCompleted == 64)
+    }
+
+    @Test func `A comparison sees every byte before the page, whatever the configuration`() throws {
+        let fixture = try fixture { $0.partialCompletion = .everyLine }
+        try fixture.unmap(page: 22)
+        fixture.write([1], at: fixture.page(22) - 1)
+        try fixture.enqueue(
+            fixture.descriptor(
+                .compare, record: 0, source: fixture.page(22) - 10, destination: fixture.page(24), size: 64))
+        fixture.run()
+        #expect(fixture.status(0) == .success)
+        #expect(fixture.record(0).result == 1 && fixture.record(0).bytesCompleted == 9)
+    }
+
+    @Test(arguments: [(0, 0), (9, 8), (15, 8), (63, 56), (64, 64), (67, 67)])
+    func `Compare Pattern tells the offset of the difference, by configuration the start of its pattern`(
+        difference: Int, start: Int
+    ) throws {
+        for choice in OpenPoints.ComparePatternOffset.allCases {
+            let fixture = try fixture { $0.comparePatternOffset = choice }
+            fixture.write([1], at: fixture.page(20) + UInt64(difference))
+            try fixture.enqueue(
+                fixture.descriptor(.comparePattern, record: 0, source: fixture.page(20), size: 70))
+            fixture.run()
+            #expect(fixture.record(0).result == 1)
+            #expect(fixture.record(0).bytesCompleted == UInt32(choice == .firstDifference ? difference : start))
+        }
+    }
+
+    @Test func `An invalid interrupt handle shows in the record and in SWERROR, by configuration in the record only`()
+        throws
+    {
+        for choice in OpenPoints.InterruptHandleError.allCases {
+            var profile = DeviceProfile.dsa1
+            profile.openPoints.interruptHandleError = choice
+            let fixture = try DeviceFixture(profile: profile)
+            try #require(fixture.device.enableUserInterrupts(true) == true)
+            try fixture.enable([.shared()])
+            var noOp = fixture.descriptor(.noOp, record: 0, flags: .requestCompletionInterrupt)
+            noOp.completionInterruptHandle = .max
+            try fixture.enqueue(noOp)
+            fixture.run()
+            #expect(fixture.status(0) == .invalidInterruptHandle)
+            #expect(fixture.device.softwareError.isValid == (choice == .recordAndEvent))
+            // Without a record there is the event alone.
+            fixture.device.clearSoftwareError()
+            noOp.flags = .requestCompletionInterrupt
+            noOp.completionRecordAddress = LinearAddress(rawValue: 0)
+            try fixture.enqueue(noOp)
+            fixture.run()
+            #expect(fixture.device.softwareError.code == .invalidInterruptHandle)
+        }
+    }
+}
