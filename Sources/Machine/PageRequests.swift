@@ -40,6 +40,9 @@ extension Machine {
         if !isServed { refusePageRequests { $0.owner == space } }
     }
 
+    /// The unanswered page requests, the oldest first: at most one for each engine.
+    public var pageRequests: [PendingPageRequest] { pendingPageRequests }
+
     /// The unanswered page requests of an address space, the oldest first.
     public func pageRequests(of space: AddressSpaceIndex) -> [PendingPageRequest] {
         pendingPageRequests.filter { $0.owner == space }

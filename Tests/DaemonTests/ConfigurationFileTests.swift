@@ -34,7 +34,7 @@ import Testing
           "limits": {
             "connections": 1, "lineBytes": 1024, "memoryPerClientBytes": "4096", "vms": 2, "processes": 3,
             "eventQueue": 4, "replyBytes": 4097, "portalsPerClient": 5, "hostPasidQuota": 6, "vmPasidQuota": 7,
-            "drainTimeoutMs": 0, "interruptsPerClient": 8
+            "drainTimeoutMs": 0, "interruptsPerClient": 8, "pageRequestTimeoutMs": 9
           },
           "logLevel": "warning",
           "pasidTranslationPolicy": "zf_set_and_skipped"
@@ -75,6 +75,7 @@ import Testing
         #expect(configuration.limits.vmPASIDQuota == 7)
         #expect(configuration.limits.drainTimeoutMilliseconds == 0)
         #expect(configuration.limits.interruptsPerClient == 8)
+        #expect(configuration.limits.pageRequestTimeoutMilliseconds == 9)
         #expect(configuration.logLevel == .warning)
         #expect(configuration.wireLimits == configuration.limits.wire)
     }

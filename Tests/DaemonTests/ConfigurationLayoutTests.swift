@@ -27,7 +27,7 @@ import Testing
                 "traffic_class_a":1, "traffic_class_b":-1,
                 "grouped_workqueues":[
                   {
-                    "dev":"wq0.0", "mode":"shared", "size":16, "group_id":0, "priority":10, "block_on_fault":0,
+                    "dev":"wq0.0", "mode":"shared", "size":16, "group_id":0, "priority":10, "block_on_fault":1,
                     "max_batch_size":32, "max_transfer_size":2097152, "type":"user", "name":"app1",
                     "driver_name":"user", "threshold":15, "prs_disable":0, "ats_disable":0
                   },
@@ -63,6 +63,7 @@ import Testing
         shared.threshold = 15
         shared.priority = 10
         shared.pasidEnable = true
+        shared.blockOnFaultEnable = true
         shared.maximumBatchShift = 5
         shared.maximumTransferShift = 21
         #expect(device.workQueues[0].configuration == shared)
@@ -291,12 +292,12 @@ import Testing
         .workQueue("threshold", "", "is missing; 1 to 16 is accepted"),
         .workQueue("threshold", "0", "is 0; 1 to 16 is accepted: a shared WQ needs one up to its size"),
         .workQueue("threshold", "17", "is 17; 1 to 16 is accepted: a shared WQ needs one up to its size"),
-        .workQueue(
-            "block_on_fault", "1",
-            "is 1; 0 is accepted: this version has no page requests, so a fault completes the descriptor"),
+        .workQueue("block_on_fault", "2", "is 2; 0 to 1 is accepted"),
         .workQueue(
             "ats_disable", "1", "is 1; -1 to 0 is accepted: a device of version 1 cannot switch ATS off for a WQ"),
-        .workQueue("prs_disable", "2", "is 2; -1 to 1 is accepted"),
+        .workQueue(
+            "prs_disable", "1",
+            "is 1; -1 to 0 is accepted: a device of version 1 cannot switch page requests off for a WQ"),
         .workQueue("max_batch_size", "1", "is 1; 2 to 1024 is accepted"),
         .workQueue("max_batch_size", "1025", "is 1025; 2 to 1024 is accepted"),
         .workQueue("max_transfer_size", "0", "is 0; 1 to 2147483648 is accepted"),

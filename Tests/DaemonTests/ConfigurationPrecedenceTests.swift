@@ -207,5 +207,6 @@ import Testing
         #expect(configuration.limits.vmPASIDQuota == 256)
         #expect(configuration.limits.drainTimeoutMilliseconds == 10_000)
         #expect(configuration.limits.interruptsPerClient == 64)
+        #expect(configuration.limits.pageRequestTimeoutMilliseconds == 10_000)
     }
 }

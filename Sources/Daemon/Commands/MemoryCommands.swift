@@ -183,7 +183,7 @@ extension Server {
     // MARK: Helpers
 
     /// The space whose memory a request concerns: the VM it names, or the one the connection is part of.
-    private func memorySpace(_ vm: UInt32?, _ session: Session) throws(WireError) -> ClientSpace {
+    func memorySpace(_ vm: UInt32?, _ session: Session) throws(WireError) -> ClientSpace {
         if let vm { return try ownedSpace(vms[vm], "VM \(vm)", "vm", session) }
         guard let space = session.space else {
             throw WireError(

@@ -26,6 +26,10 @@ package struct DaemonLimits: Hashable, Sendable {
     package var vmPASIDQuota = 256
     /// Longest wait for a drain at shutdown, milliseconds; 0 waits for nothing.
     package var drainTimeoutMilliseconds = 10_000
+    /// Longest wait for the answer to a page request, milliseconds; 0 waits for ever.
+    ///
+    /// Ten seconds: no owner that is alive takes so long, and one that is stopped keeps an engine no longer.
+    package var pageRequestTimeoutMilliseconds = 10_000
 
     /// The defaults, and over them what a checked configuration file says.
     init(_ wire: WireLimitsConfiguration) {
@@ -41,6 +45,7 @@ package struct DaemonLimits: Hashable, Sendable {
         if wire.hasHostPasidQuota { hostPASIDQuota = Int(wire.hostPasidQuota) }
         if wire.hasVmPasidQuota { vmPASIDQuota = Int(wire.vmPasidQuota) }
         if wire.hasDrainTimeoutMs { drainTimeoutMilliseconds = Int(wire.drainTimeoutMs) }
+        if wire.hasPageRequestTimeoutMs { pageRequestTimeoutMilliseconds = Int(wire.pageRequestTimeoutMs) }
     }
 
     /// All of them as the protocol writes them.
@@ -58,6 +63,7 @@ package struct DaemonLimits: Hashable, Sendable {
         wire.hostPasidQuota = UInt32(hostPASIDQuota)
         wire.vmPasidQuota = UInt32(vmPASIDQuota)
         wire.drainTimeoutMs = UInt32(drainTimeoutMilliseconds)
+        wire.pageRequestTimeoutMs = UInt32(pageRequestTimeoutMilliseconds)
         return wire
     }
 }

@@ -31,7 +31,8 @@ extension Server {
         var isBusy = false
         notifier.ready(log)
         while true {
-            let timeout: PollTimeout = isBusy || !resumedSessions.isEmpty ? .immediate : timeUntilNextDeadline()
+            let hasWork = isBusy || hasAnsweredPages || !resumedSessions.isEmpty
+            let timeout: PollTimeout = hasWork ? .immediate : timeUntilNextDeadline()
             try poller.wait(into: &events, timeout: timeout)
             for index in 0..<events.count { handle(events[index]) }
             resumeSessions()
@@ -92,6 +93,7 @@ extension Server {
     @discardableResult
     func stepMachine() -> Bool {
         submissionsSinceStep = 0
+        hasAnsweredPages = false
         let isUnfinished = machine.step(runsInline: false)
         while let window = machine.takeReadyWindow() { engineThreads.submit(window) }
         deliverEffects()
@@ -125,9 +127,8 @@ extension Server {
             revoke(claim)
         case .drained(let token):
             drainContinuations.removeValue(forKey: token)?()
-        case .pageRequest:
-            // No address space is served, so that the machine refuses what a device asks.
-            break
+        case .pageRequest(let pending):
+            announcePageRequest(pending)
         }
     }
 
@@ -138,6 +139,7 @@ extension Server {
         var next = nextHeartbeat
         if let stop { next = min(next, stop.deadline) }
         if let waiter = nextMemoryDeadline { next = min(next, waiter) }
+        if let pageRequest = pageDeadlines.next { next = min(next, pageRequest) }
         if let watchdog = notifier.nextWatchdog { next = min(next, watchdog) }
         guard next > now else { return .immediate }
         // Rounded up: waking a little late beats waking twice.
@@ -147,6 +149,7 @@ extension Server {
     private func handleDeadlines() {
         let now = MonotonicClock.nanoseconds()
         expireMemoryWaiters(now)
+        expirePageRequests(now)
         notifier.keepAlive(now)
         guard now >= nextHeartbeat else { return }
         nextHeartbeat = now + Self.heartbeatNanoseconds
@@ -192,6 +195,8 @@ extension Server {
         listeners.removeAll()
         let token = makeToken()
         drainContinuations[token] = { [self] in stop?.isDrained = true }
+        refusePageRequests(of: processes.values)
+        refusePageRequests(of: vms.values)
         machine.drain(.all, token: token)
         deliverEffects()
         announceShutdown(reason)

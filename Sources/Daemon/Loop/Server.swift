@@ -67,6 +67,9 @@ final class Server {
     var eventSignaller: EventSignaller?
     var memoryWaiters: [MemoryWaiter] = []
     var seenRecordCount: UInt64 = 0
+    var pageDeadlines = PageDeadlines()
+    /// Page requests were answered since the devices last worked, so that engines go on that had stopped.
+    var hasAnsweredPages = false
 
     let startedAt = MonotonicClock.nanoseconds()
     var nextHeartbeat: UInt64 = 0

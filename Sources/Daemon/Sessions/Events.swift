@@ -6,14 +6,18 @@ internal import ProtocolMessages
 
 extension Server {
     /// Sends an event to the sessions that subscribed to it and may see it.
-    func announce(_ event: WireEvent.OneOf_Data, about owner: ClientIdentity?) {
+    ///
+    /// - Parameter servers: Sessions that receive it in any case.
+    func announce(
+        _ event: WireEvent.OneOf_Data, about owner: ClientIdentity?, servedBy servers: Set<Session.ID> = []
+    ) {
         let bit = EventSubscription.bit(EventName(event))
         // Written once, for however many connections receive it.
         var line: [UInt8]?
         for session in sessionSlots {
-            guard let session, session.phase == .ready, session.subscription.includes(bit: bit),
-                session.isAdmin || session.transport == .unixReadOnly || owner == session.identity
-            else { continue }
+            guard let session, session.phase == .ready else { continue }
+            let maySee = session.isAdmin || session.transport == .unixReadOnly || owner == session.identity
+            guard servers.contains(session.id) || session.subscription.includes(bit: bit) && maySee else { continue }
             let text = line ?? Self.line(event)
             line = text
             send(text, to: session)

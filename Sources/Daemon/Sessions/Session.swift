@@ -98,6 +98,9 @@ final class Session {
     var isWriteBlocked = false
     var interest = Interest(reads: true, writes: false)
 
+    /// The address spaces whose page requests the connection answers; what has ended may still be among them.
+    var servedSpaces: [ClientSpace] = []
+
     var subscription = EventSubscription()
     /// Events in `output` that have not been written.
     var queuedEvents = 0

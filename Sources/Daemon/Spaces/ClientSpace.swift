@@ -22,6 +22,8 @@ final class ClientSpace {
     var interruptCount = 0
     /// Commands that wait for something of this space.
     var pendingCount = 0
+    /// The connections that answer page requests for its memory.
+    var pageServers: Set<Session.ID> = []
 
     init(index: AddressSpaceIndex, number: UInt32, owner: ClientIdentity, creator: Session.ID, name: String) {
         self.index = index

@@ -31,6 +31,7 @@ extension Server {
     func releaseProcessor(of session: Session, cause: HistoryCause, completion: @escaping () -> Void = {}) {
         for attachment in session.interrupts where attachment.isRequested { detach(attachment) }
         let role = session.role
+        if let space = session.space { stopServing(space, session) }
         session.role = .observer
         session.processor = -1
         switch role {
@@ -55,6 +56,7 @@ extension Server {
             return
         }
         space.isDying = true
+        refusePageRequests(of: CollectionOfOne(space))
         for session in sessions.values where session.space === space {
             session.role = .observer
             memoryWaiters.removeAll { $0.session === session }

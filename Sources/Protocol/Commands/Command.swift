@@ -41,6 +41,11 @@ package enum Command: String, CaseIterable, Sendable {
     case writeMemory = "write-memory"
     case queryMemory = "query-memory"
 
+    // Page requests: Protos/swq/v1/page.proto
+    case servePageRequests = "serve-page-requests"
+    case pageResponse = "page-response"
+    case queryPageRequests = "query-page-requests"
+
     // IOASID: Protos/swq/v1/ioasid.proto
     case allocIoasid = "alloc-ioasid"
     case freeIoasid = "free-ioasid"

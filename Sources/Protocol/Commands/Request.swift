@@ -38,6 +38,9 @@ package enum Request: Sendable {
     case readMemory(WireReadMemoryArguments)
     case writeMemory(WireWriteMemoryArguments)
     case queryMemory(WireQueryMemoryArguments)
+    case servePageRequests(WireServePageRequestsArguments)
+    case pageResponse(WirePageResponseArguments)
+    case queryPageRequests(WireQueryPageRequestsArguments)
     case allocIoasid(WireAllocIoasidArguments)
     case freeIoasid(WireFreeIoasidArguments)
     case bindProcess(WireBindProcessArguments)
@@ -95,6 +98,9 @@ package enum Request: Sendable {
         case .readMemory: .readMemory
         case .writeMemory: .writeMemory
         case .queryMemory: .queryMemory
+        case .servePageRequests: .servePageRequests
+        case .pageResponse: .pageResponse
+        case .queryPageRequests: .queryPageRequests
         case .allocIoasid: .allocIoasid
         case .freeIoasid: .freeIoasid
         case .bindProcess: .bindProcess
@@ -146,6 +152,9 @@ package enum Request: Sendable {
         case .readMemory(let arguments): arguments
         case .writeMemory(let arguments): arguments
         case .queryMemory(let arguments): arguments
+        case .servePageRequests(let arguments): arguments
+        case .pageResponse(let arguments): arguments
+        case .queryPageRequests(let arguments): arguments
         case .allocIoasid(let arguments): arguments
         case .freeIoasid(let arguments): arguments
         case .bindProcess(let arguments): arguments
@@ -208,6 +217,9 @@ package enum Request: Sendable {
             case .readMemory: .readMemory(try WireReadMemoryArguments(jsonUTF8Bytes: json))
             case .writeMemory: .writeMemory(try WireWriteMemoryArguments(jsonUTF8Bytes: json))
             case .queryMemory: .queryMemory(try WireQueryMemoryArguments(jsonUTF8Bytes: json))
+            case .servePageRequests: .servePageRequests(try WireServePageRequestsArguments(jsonUTF8Bytes: json))
+            case .pageResponse: .pageResponse(try WirePageResponseArguments(jsonUTF8Bytes: json))
+            case .queryPageRequests: .queryPageRequests(try WireQueryPageRequestsArguments(jsonUTF8Bytes: json))
             case .allocIoasid: .allocIoasid(try WireAllocIoasidArguments(jsonUTF8Bytes: json))
             case .freeIoasid: .freeIoasid(try WireFreeIoasidArguments(jsonUTF8Bytes: json))
             case .bindProcess: .bindProcess(try WireBindProcessArguments(jsonUTF8Bytes: json))

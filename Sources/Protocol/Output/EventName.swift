@@ -16,6 +16,7 @@ package enum EventName: String, CaseIterable, Sendable {
     case deviceState = "DEVICE_STATE"
     case eventsDropped = "EVENTS_DROPPED"
     case shutdown = "SHUTDOWN"
+    case pageRequest = "PAGE_REQUEST"
 
     /// The name of an event.
     package init(_ event: WireEvent.OneOf_Data) {
@@ -35,6 +36,7 @@ package enum EventName: String, CaseIterable, Sendable {
             case .deviceState: .deviceState
             case .eventsDropped: .eventsDropped
             case .shutdown: .shutdown
+            case .pageRequest: .pageRequest
             }
     }
 }

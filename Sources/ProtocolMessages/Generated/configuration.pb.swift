@@ -1482,6 +1482,17 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   /// Clears the value of `interruptsPerClient`. Subsequent reads from it will return its default value.
   package mutating func clearInterruptsPerClient() {self._interruptsPerClient = nil}
 
+  /// Longest wait for the answer to a page request, milliseconds, 0 to 3600000; then it is answered `page_invalid`.
+  /// 0: no limit. Default 10000.
+  package var pageRequestTimeoutMs: UInt32 {
+    get {_pageRequestTimeoutMs ?? 0}
+    set {_pageRequestTimeoutMs = newValue}
+  }
+  /// Returns true if `pageRequestTimeoutMs` has been explicitly set.
+  package var hasPageRequestTimeoutMs: Bool {self._pageRequestTimeoutMs != nil}
+  /// Clears the value of `pageRequestTimeoutMs`. Subsequent reads from it will return its default value.
+  package mutating func clearPageRequestTimeoutMs() {self._pageRequestTimeoutMs = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1498,6 +1509,7 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   fileprivate var _vmPasidQuota: UInt32? = nil
   fileprivate var _drainTimeoutMs: UInt32? = nil
   fileprivate var _interruptsPerClient: UInt32? = nil
+  fileprivate var _pageRequestTimeoutMs: UInt32? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -2117,7 +2129,7 @@ nonisolated extension WireOpenPointsConfiguration.InterruptHandleError: SwiftPro
 
 nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".LimitsConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0\u{4}\u{8}page_request_timeout_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2137,6 +2149,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self._vmPasidQuota) }()
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self._drainTimeoutMs) }()
       case 12: try { try decoder.decodeSingularUInt32Field(value: &self._interruptsPerClient) }()
+      case 20: try { try decoder.decodeSingularUInt32Field(value: &self._pageRequestTimeoutMs) }()
       default: break
       }
     }
@@ -2183,6 +2196,9 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._interruptsPerClient {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
     } }()
+    try { if let v = self._pageRequestTimeoutMs {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 20)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2199,6 +2215,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     if lhs._vmPasidQuota != rhs._vmPasidQuota {return false}
     if lhs._drainTimeoutMs != rhs._drainTimeoutMs {return false}
     if lhs._interruptsPerClient != rhs._interruptsPerClient {return false}
+    if lhs._pageRequestTimeoutMs != rhs._pageRequestTimeoutMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -158,6 +158,15 @@ package nonisolated struct WireEvent: Sendable {
     set {data = .interruptRevoked(newValue)}
   }
 
+  /// PAGE_REQUEST: a device waits for a page. Connections that serve the address space receive it in any case.
+  package var pageRequest: WirePageRequest {
+    get {
+      if case .pageRequest(let v)? = data {return v}
+      return WirePageRequest()
+    }
+    set {data = .pageRequest(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// The event and its data.
@@ -191,6 +200,8 @@ package nonisolated struct WireEvent: Sendable {
     case shutdown(WireShutdownEvent)
     /// INTERRUPT_REVOKED: an entry that the connection had requested is not its own any more.
     case interruptRevoked(WireInterruptRevokedEvent)
+    /// PAGE_REQUEST: a device waits for a page. Connections that serve the address space receive it in any case.
+    case pageRequest(WirePageRequest)
 
   }
 
@@ -698,7 +709,7 @@ fileprivate nonisolated let _protobuf_package = "swq.v1"
 
 nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ioasid_alloc\0\u{3}ioasid_bind\0\u{3}ioasid_unbind\0\u{3}ioasid_free\0\u{3}software_error\0\u{1}interrupt\0\u{3}vm_created\0\u{3}vm_destroyed\0\u{3}process_destroyed\0\u{3}wq_state\0\u{3}device_state\0\u{3}events_dropped\0\u{1}shutdown\0\u{3}interrupt_revoked\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ioasid_alloc\0\u{3}ioasid_bind\0\u{3}ioasid_unbind\0\u{3}ioasid_free\0\u{3}software_error\0\u{1}interrupt\0\u{3}vm_created\0\u{3}vm_destroyed\0\u{3}process_destroyed\0\u{3}wq_state\0\u{3}device_state\0\u{3}events_dropped\0\u{1}shutdown\0\u{3}interrupt_revoked\0\u{4}\u{6}page_request\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -888,6 +899,19 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
           self.data = .interruptRevoked(v)
         }
       }()
+      case 20: try {
+        var v: WirePageRequest?
+        var hadOneofValue = false
+        if let current = self.data {
+          hadOneofValue = true
+          if case .pageRequest(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.data = .pageRequest(v)
+        }
+      }()
       default: break
       }
     }
@@ -954,6 +978,10 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     case .interruptRevoked?: try {
       guard case .interruptRevoked(let v)? = self.data else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    }()
+    case .pageRequest?: try {
+      guard case .pageRequest(let v)? = self.data else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
     }()
     case nil: break
     }

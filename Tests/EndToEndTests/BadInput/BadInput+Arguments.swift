@@ -69,6 +69,13 @@ extension BadInput {
             #expect(reply.exception.vector == "#PF")
             #expect(!reply.hasZf)
         },
+        BadInput("a page request that does not exist") { stage in
+            for request in [1, UInt64.max] {
+                let refusal = try stage.witness.client.refusal(of: WireClient.response(to: request, with: .pageSuccess))
+                #expect(refusal.errorClass == "NotFound")
+                #expect(refusal.path == "arguments.request")
+            }
+        },
         BadInput("a process that does not exist") { stage in
             let refusal = try stage.daemon.client().refusal(of: .attachProcess(.with { $0.process = 4_000_000 }))
             #expect(refusal.errorClass == "NotFound")
@@ -91,6 +98,12 @@ extension BadInput {
             .allocIoasid(.with { $0.vm = vm }),
             .queryIoasids(.with { $0.vm = vm }),
             .queryMemory(.with { $0.vm = vm }),
+            .queryPageRequests(.with { $0.vm = vm }),
+            .servePageRequests(
+                .with {
+                    $0.vm = vm
+                    $0.enabled = true
+                }),
             .allocMemory(
                 .with {
                     $0.vm = vm

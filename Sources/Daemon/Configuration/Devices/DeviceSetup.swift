@@ -69,6 +69,7 @@ extension DeviceSetup {
     /// - Returns: What the device refused and why, or `nil`.
     func problem() -> String? {
         var device = Device(profile: profile, requester: RequesterID(rawValue: 0))
+        _ = device.setPageRequests(isEnabled: true, allocation: profile.pageRequestCapacity)
         for queue in workQueues {
             guard device.configure(workQueue: queue.index, as: queue.configuration) else {
                 return "WQ \(queue.index) does not take its configuration"

@@ -90,7 +90,7 @@ struct LayoutReader {
             "max_transfer_size", of: queue, standard: 2_097_152, in: 1...1 << Int(profile.general.maximumTransferShift))
         configuration.maximumBatchShift = try shift(
             "max_batch_size", of: queue, standard: 32, in: 2...1 << Int(profile.general.maximumBatchShift))
-        try readFaultHandling(of: queue)
+        configuration.blockOnFaultEnable = try readFaultHandling(of: queue)
         if queue.has("op_config") {
             throw queue.refused("op_config", "is not accepted: a device of version 1 has no OPCFG")
         }
@@ -101,13 +101,12 @@ struct LayoutReader {
             index: index, configuration: configuration, isEnabled: type != "none" && state != "disabled")
     }
 
-    private func readFaultHandling(of queue: LayoutObject) throws(ConfigurationError) {
-        try queue.integer(
-            "block_on_fault", in: 0...0,
-            because: "this version has no page requests, so a fault completes the descriptor")
+    /// Whether descriptors of the WQ may block on fault.
+    private func readFaultHandling(of queue: LayoutObject) throws(ConfigurationError) -> Bool {
         try queue.integer("ats_disable", in: -1...0, because: "a device of version 1 cannot switch ATS off for a WQ")
-        // Without page requests both values describe what happens.
-        try queue.integer("prs_disable", in: -1...1)
+        try queue.integer(
+            "prs_disable", in: -1...0, because: "a device of version 1 cannot switch page requests off for a WQ")
+        return try queue.integer("block_on_fault", in: 0...1) == 1
     }
 
     /// A size whose power of two, rounded up, the device keeps.
