@@ -202,16 +202,14 @@ extension Device {
             engines[index].transfer.refusePage()
             fallthrough
         case .finished, .fault, .notMemory:
-            engines[index].isTransferring = false
-            end(engine: index, with: transferRecord(engine: index), iommu: &iommu, memory: memory)
+            endTransfer(engine: index, iommu: &iommu, memory: memory)
         }
     }
 
     private mutating func absorbWindow(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
         let window = unsafe windows + index
         guard unsafe engines[index].transfer.absorb(window.pointee) == .finished else { return }
-        engines[index].isTransferring = false
-        end(engine: index, with: transferRecord(engine: index), iommu: &iommu, memory: memory)
+        endTransfer(engine: index, iommu: &iommu, memory: memory)
     }
 
     /// Whether a descriptor that a Drain in engine `index` must wait for is in another engine: an earlier one of the

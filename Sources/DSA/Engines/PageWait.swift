@@ -123,9 +123,8 @@ extension Device {
         case (.record, .success):
             end(engine: index, with: wait.record, iommu: &iommu, memory: memory)
         case (.transfer, _):
-            engines[index].isTransferring = false
             engines[index].transfer.refusePage()
-            end(engine: index, with: transferRecord(engine: index), iommu: &iommu, memory: memory)
+            endTransfer(engine: index, iommu: &iommu, memory: memory)
         case (.list, _):
             failList(
                 engine: index, status: .batchListPageFault, at: wait.address, iommu: &iommu, memory: memory)

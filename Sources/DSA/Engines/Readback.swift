@@ -42,6 +42,28 @@ extension Device {
     }
 }
 
+// MARK: Destination Readback
+
+extension Device {
+    /// Ends the data operation of engine `index`, after Destination Readback where its flags and its success ask for
+    /// that: zero bytes are read, whose failure is a hardware error (dsa-device §1.2, §2.3).
+    mutating func endTransfer(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+        engines[index].isTransferring = false
+        if engines[index].current.flags.contains(.destinationReadback), engines[index].transfer.hasSucceeded {
+            let isAnswered = engines[index].transfer.readbackAddresses.allSatisfy { address in
+                let translation = iommu.translate(
+                    TranslationRequest(
+                        requester: requester, pasid: engines[index].pasid, address: address, isWrite: false,
+                        isPrivileged: engines[index].isPrivileged))
+                guard case .translated(let target, _) = translation else { return false }
+                return memory.answersReads(at: target)
+            }
+            if !isAnswered { engines[index].transfer.failReadback() }
+        }
+        end(engine: index, with: transferRecord(engine: index), iommu: &iommu, memory: memory)
+    }
+}
+
 extension PhysicalMemory {
     /// Whether a zero-length read at `address` is answered, which is so for memory alone.
     fileprivate func answersReads(at address: HostPhysicalAddress) -> Bool {
