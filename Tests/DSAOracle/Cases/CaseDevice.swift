@@ -10,6 +10,9 @@ package struct CaseDevice: Sendable {
     package var maximumTransferShift: UInt8 = 31
     package var maximumBatchShift: UInt8 = 10
 
+    /// The function may send page requests, and the WQs have BOF Enable.
+    package var asksForPages = false
+
     package init(name: String, operations: UInt64) {
         self.name = name
         self.operations = operations
@@ -23,6 +26,7 @@ package struct CaseDevice: Sendable {
         context.isShared = queue == CaseLayout.sharedQueue
         context.isPrivilegedModeEnabled = isPrivilegedModeEnabled
         context.isPrivileged = isPrivileged(queue: queue)
+        context.isBlockOnFaultEnabled = asksForPages
         context.pasid = CaseLayout.pasids[CaseLayout.space(ofQueue: queue)]
         return context
     }

@@ -195,3 +195,52 @@ extension CaseGenerator {
         testCase.pages.append(DescriptorCase.PageChange(page: page, kind: kind))
     }
 }
+
+// MARK: Single operations
+
+extension CaseGenerator {
+    /// Case `index` of the run of `seed`: a descriptor without a defect, of an operation that a page fault can stop,
+    /// with a completion record and with all of its pages there.
+    ///
+    /// - Parameter flags: Flags that every descriptor has.
+    package static func makeResumable(
+        seed: UInt64, index: Int, oracle: Oracle, model: OracleMemory, flags: UInt32 = 0
+    ) -> (testCase: DescriptorCase, pages: [Int]) {
+        var generator = CaseGenerator(
+            dice: Dice(seed: seed, index: index), oracle: oracle, models: [model],
+            testCase: DescriptorCase(device: 0, queue: CaseLayout.sharedQueue, space: 0))
+        defer { model.undo() }
+        while true {
+            model.undo()
+            generator.testCase.presets = []
+            generator.buffers = []
+            var descriptor = RawDescriptor()
+            descriptor[0, 4] = UInt64(CaseLayout.pasids[0])
+            descriptor.opcode = generator.dice.pick(Self.operations)
+            guard ![Operation.noOp, Operation.drain].contains(descriptor.opcode) else { continue }
+            generator.makeFields(&descriptor)
+            descriptor.flags |= 1 << Flag.recordAddressValid | 1 << Flag.requestRecord | flags
+            descriptor.recordAddress = generator.nextRecordAddress()
+            if generator.dice.chance(30) {
+                let permitted = oracle.permittedFlags(of: descriptor, isMember: false, isPrivileged: false)
+                descriptor.flags |= permitted & 1 << Flag.checkResult
+            }
+            generator.testCase.descriptor = descriptor
+            let outcome = oracle.run(descriptor.bytes, on: model)
+            // Faults are left, where a buffer reaches beyond the pages.
+            guard outcome.defects.isEmpty, [0x01, 0x02, 0x08, 0x09].contains(outcome.status) else { continue }
+            return (generator.testCase, generator.pagesOfBuffers)
+        }
+    }
+
+    /// The data pages that the descriptor's buffers lie in.
+    private var pagesOfBuffers: [Int] {
+        var pages = Set<Int>()
+        for buffer in buffers where buffer.size > 0 {
+            for address in stride(from: buffer.address & ~0xFFF, to: buffer.address &+ UInt64(buffer.size), by: 4096) {
+                if let page = model.page(of: address), CaseLayout.dataPages.contains(page) { pages.insert(page) }
+            }
+        }
+        return pages.sorted()
+    }
+}

@@ -4,11 +4,12 @@ import DSASpec
 import PCIe
 
 extension CaseDevice {
+    private static let operations = DeviceProfile.dsa1.operations.bits
+
+    static let produced = CaseDevice(name: "DSA 1.0 as produced", operations: operations)
+
     /// The devices on which the cases run.
     static let all: [CaseDevice] = {
-        let operations = DeviceProfile.dsa1.operations.bits
-        let produced = CaseDevice(name: "DSA 1.0 as produced", operations: operations)
-
         // No overlapping moves, no cache control, no destination readback; small transfers and batches.
         var little = CaseDevice(name: "DSA 1.0 with little", operations: operations)
         little.generalCapabilities = 0x40_915F_0001
@@ -46,6 +47,7 @@ extension CaseDevice {
             configuration.pasid = HostPASID(truncating: CaseLayout.pasids[CaseLayout.space(ofQueue: queue)])
         }
         configuration.isPrivileged = isPrivileged(queue: queue)
+        configuration.blockOnFaultEnable = asksForPages
         configuration.maximumTransferShift = maximumTransferShift
         configuration.maximumBatchShift = maximumBatchShift
         return configuration

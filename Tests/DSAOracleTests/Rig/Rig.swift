@@ -44,6 +44,9 @@ final class Rig {
             let isTaken = device.configure(workQueue: queue, as: configuration.workQueue(queue))
             precondition(isTaken, "the device is disabled")
         }
+        if configuration.asksForPages {
+            precondition(device.setPageRequests(isEnabled: true, allocation: 8), "the device is disabled")
+        }
         let group = GroupConfiguration(workQueues: 0b111, engines: 1)
         precondition(device.configure(group: 0, as: group), "the device is disabled")
         precondition(device.execute(.enableDevice) == .completed(.none), "the configuration is valid")
@@ -61,8 +64,10 @@ final class Rig {
         }
     }
 
-    /// What the device did with `descriptor`, all of it.
-    func submit(_ descriptor: [UInt8], to queue: Int) {
+    /// Submits `descriptor` and lets the device work until it rests, with `answer` to each page that it asks for.
+    func submit(
+        _ descriptor: [UInt8], to queue: Int, answer: (PageRequest) -> PageResponseCode = { _ in .invalidRequest }
+    ) {
         let words = unsafe descriptor.withUnsafeBytes { unsafe Descriptor(loading: $0.baseAddress!) }
         let portal = Portal(workQueue: queue, limit: .unlimited, interruptTable: .msix)
         if queue == CaseLayout.sharedQueue {
@@ -71,10 +76,26 @@ final class Rig {
             device.post(words, to: portal)
         }
         var turns = 0
-        while device.step(iommu: &iommu, memory: memory) {
-            turns += 1
-            precondition(turns < 100_000, "the device does not come to an end")
+        repeat {
+            while device.step(iommu: &iommu, memory: memory) {
+                turns += 1
+                precondition(turns < 100_000, "the device does not come to an end")
+            }
+        } while answerRequests(answer)
+    }
+
+    /// Returns whether there was one.
+    private func answerRequests(_ answer: (PageRequest) -> PageResponseCode) -> Bool {
+        let effects = device.effects
+        device.effects.removeAll(keepingCapacity: true)
+        var isAnswered = false
+        for effect in effects {
+            guard case .pageRequest(let request) = effect else { continue }
+            let isAwaited = device.respond(to: request.group, with: answer(request))
+            precondition(isAwaited, "the device asked")
+            isAnswered = true
         }
+        return isAnswered
     }
 
     func clearReports() {

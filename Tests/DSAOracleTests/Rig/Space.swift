@@ -80,6 +80,14 @@ extension Space {
             .load(fromByteOffset: offset % OracleMemory.pageByteCount, as: UInt8.self)
     }
 
+    /// Changes the device's memory alone.
+    func writeToDevice(_ bytes: [UInt8], atOffset offset: Int) {
+        for (index, byte) in bytes.enumerated() {
+            let (page, place) = (offset + index).quotientAndRemainder(dividingBy: OracleMemory.pageByteCount)
+            unsafe frame(page).storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+        }
+    }
+
     /// The device's 32 bytes at an offset of the model's bytes.
     func record(atOffset offset: Int) -> (UInt64, UInt64, UInt64, UInt64) {
         let start = unsafe frame(offset / OracleMemory.pageByteCount) + offset % OracleMemory.pageByteCount
