@@ -4,21 +4,21 @@ import DSASpec
 import PCIe
 
 extension CaseDevice {
-    private static let operations = DeviceProfile.dsa1.operations.bits
+    private static let dsa1Operations = DeviceProfile.dsa1.operations.bits
 
-    static let produced = CaseDevice(name: "DSA 1.0 as produced", operations: operations)
+    static let produced = CaseDevice(name: "DSA 1.0 as produced", operations: dsa1Operations)
 
     /// The devices on which the cases run.
     static let all: [CaseDevice] = {
         // No overlapping moves, no cache control, no destination readback; small transfers and batches.
-        var little = CaseDevice(name: "DSA 1.0 with little", operations: operations)
+        var little = CaseDevice(name: "DSA 1.0 with little", operations: dsa1Operations)
         little.generalCapabilities = 0x40_915F_0001
         little.isPrivilegedModeEnabled = false
         little.maximumTransferShift = 11
         little.maximumBatchShift = 2
 
         // Cache control of Cache Flush; transfers up to a page.
-        var early = CaseDevice(name: "DSA 1.0, early", operations: operations)
+        var early = CaseDevice(name: "DSA 1.0, early", operations: dsa1Operations)
         early.generalCapabilities = 0x40_915F_010F
         early.maximumTransferShift = 12
         early.maximumBatchShift = 3
