@@ -18,10 +18,13 @@ extension Device {
     }
 
     private mutating func generateOccupancyInterrupt(of queue: Int) {
-        guard workQueues[queue].state != .disabled else { return }
+        guard workQueues[queue].state != .disabled, profile.workQueueFeatures.contains(.occupancyInterrupt) else {
+            return
+        }
         workQueues[queue].isOccupancyInterruptGenerated = true
         interruptCause.insert(.occupancy)
         let interrupt = workQueues[queue].configuration.occupancyInterrupt
+        // Unlike other causes this one has an entry of its own, so that vector 0 stays silent unless it is that.
         // The handle may have been written, released or revoked since Enable WQ checked it.
         guard let vector = interrupts.vector(ofHandle: interrupt.handle, in: interrupt.table) else { return }
         raise(vector)
