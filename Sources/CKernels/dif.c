@@ -3,10 +3,7 @@
 #include "CKernels.h"
 #include "patterns.h"
 
-enum {
-    field_byte_count = 8,
-    block_byte_count_max = 4104,
-};
+enum { field_byte_count = 8 };
 
 // DIF Flags, Source DIF Flags and Destination DIF Flags (DSA 3.0 §8.3.14, §8.3.15).
 enum {
@@ -126,9 +123,10 @@ size_t ck_dif_insert(struct ck_dif *dif, void *destination, const void *source, 
     uint8_t *to = destination;
     size_t byte_count = dif->block_byte_count;
     for (size_t done = 0; done < block_count; done++) {
+        uint16_t guard = guard_of(dif, from);
         memmove(to, from, byte_count);
         uint16_t application = dif->destination.application & (uint16_t)~dif->destination.application_mask;
-        store_field(to + byte_count, guard_of(dif, to), application, dif->destination.reference);
+        store_field(to + byte_count, guard, application, dif->destination.reference);
         advance_destination(dif);
         from += byte_count;
         to += byte_count + field_byte_count;
@@ -136,21 +134,16 @@ size_t ck_dif_insert(struct ck_dif *dif, void *destination, const void *source, 
     return block_count;
 }
 
-// A block that fails is not written, and what is written is what was checked: the data wait in a buffer of the kernel,
-// which stays in the L1 cache.
-
 size_t ck_dif_strip(struct ck_dif *dif, void *destination, const void *source, size_t block_count) {
-    uint8_t data[block_byte_count_max];
     const uint8_t *from = source;
     uint8_t *to = destination;
     size_t byte_count = dif->block_byte_count;
     bool needs_guard = checks_guard(dif);
     for (size_t done = 0; done < block_count; done++) {
-        memcpy(data, from, byte_count);
-        uint16_t guard = needs_guard ? guard_of(dif, data) : 0;
+        uint16_t guard = needs_guard ? guard_of(dif, from) : 0;
         dif->status = (uint8_t)status_of(dif, load_field(from + byte_count), guard);
         if (dif->status != 0) return done;
-        memcpy(to, data, byte_count);
+        memmove(to, from, byte_count);
         advance_source(dif);
         from += byte_count + field_byte_count;
         to += byte_count;
@@ -159,19 +152,17 @@ size_t ck_dif_strip(struct ck_dif *dif, void *destination, const void *source, s
 }
 
 size_t ck_dif_update(struct ck_dif *dif, void *destination, const void *source, size_t block_count) {
-    uint8_t data[block_byte_count_max];
     const uint8_t *from = source;
     uint8_t *to = destination;
     size_t byte_count = dif->block_byte_count;
     unsigned passes = dif->destination_flags;
     bool needs_guard = checks_guard(dif) || !(passes & guard_pass_through);
     for (size_t done = 0; done < block_count; done++) {
-        memcpy(data, from, byte_count);
-        uint16_t guard = needs_guard ? guard_of(dif, data) : 0;
+        uint16_t guard = needs_guard ? guard_of(dif, from) : 0;
         struct field field = load_field(from + byte_count);
         dif->status = (uint8_t)status_of(dif, field, guard);
         if (dif->status != 0) return done;
-        memcpy(to, data, byte_count);
+        memmove(to, from, byte_count);
         uint16_t application = dif->destination.application & (uint16_t)~dif->destination.application_mask;
         store_field(
             to + byte_count, passes & guard_pass_through ? field.guard : guard,

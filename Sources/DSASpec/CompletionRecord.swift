@@ -72,6 +72,12 @@ public struct CompletionRecord: Hashable, Sendable, BitwiseCopyable {
         set { word2 = word2 & ~0xFFFF_FFFF | UInt64(newValue) }
     }
 
+    /// CRC operations with CRC64, bytes 16-23.
+    @inlinable public var crc64Value: UInt64 {
+        get { word2 }
+        set { word2 = newValue }
+    }
+
     /// Create Delta Record, bytes 16-19: bytes of the record that were written.
     @inlinable public var deltaRecordSize: UInt32 {
         get { UInt32(truncatingIfNeeded: word2) }

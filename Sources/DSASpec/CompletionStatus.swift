@@ -54,7 +54,7 @@ public struct CompletionStatus: RawRepresentable, Hashable, Sendable, BitwiseCop
     /// Never in a record: the record's address is no multiple of 32.
     public static let completionRecordMisaligned = Self(rawValue: 0x1B)
     /// An address or a size is misaligned for the operation: of a delta record's sources or destination no multiple of
-    /// 8, of a CRC seed none of 4.
+    /// 8, of a CRC seed none of its size.
     public static let misalignedAddress = Self(rawValue: 0x1C)
     /// Never in a record: Priv 1 without privileged mode.
     public static let invalidPrivilege = Self(rawValue: 0x1D)

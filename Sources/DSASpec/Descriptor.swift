@@ -190,6 +190,12 @@ extension Descriptor {
         set { word2 = newValue }
     }
 
+    /// Fill with a pattern of 16 bytes, bytes 40-47: the second eight of them.
+    @inlinable public var fillPatternHigh: UInt64 {
+        get { word5 }
+        set { word5 = newValue }
+    }
+
     /// Compare Pattern, bytes 24-31, repeated from the start of the source.
     @inlinable public var comparePattern: UInt64 {
         get { word3 }
@@ -208,10 +214,22 @@ extension Descriptor {
         set { word5 = word5 & ~0xFFFF_FFFF | UInt64(newValue) }
     }
 
-    /// CRC, bytes 48-55: a multiple of 4.
+    /// CRC with CRC64, bytes 40-47.
+    @inlinable public var crc64Seed: UInt64 {
+        get { word5 }
+        set { word5 = newValue }
+    }
+
+    /// CRC, bytes 48-55: a multiple of 4, with CRC64 of 8.
     @inlinable public var crcSeedAddress: LinearAddress {
         get { LinearAddress(rawValue: word6) }
         set { word6 = newValue.rawValue }
+    }
+
+    /// Translation Fetch, bytes 48-51: bytes from one translation to the next; a multiple of 4096.
+    @inlinable public var regionStride: UInt32 {
+        get { UInt32(truncatingIfNeeded: word6) }
+        set { word6 = word6 & ~0xFFFF_FFFF | UInt64(newValue) }
     }
 
     /// Drain, bytes 16-23.

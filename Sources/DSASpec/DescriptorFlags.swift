@@ -54,4 +54,12 @@ public struct DescriptorFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public static let bypassCRCInversion = Self(rawValue: 1 << 17)
     /// CRC: do not reflect the data bytes.
     public static let bypassDataReflection = Self(rawValue: 1 << 18)
+    /// CRC: CRC64 instead of CRC32C (DSA 2.0).
+    public static let crc64 = Self(rawValue: 1 << 19)
+
+    /// Fill: the pattern has 16 bytes (DSA 2.0).
+    public static let widePattern = Self(rawValue: 1 << 18)
+
+    /// Translation Fetch: one translation per stride (DSA 2.0).
+    public static let useStride = Self(rawValue: 1 << 16)
 }

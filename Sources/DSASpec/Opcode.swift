@@ -29,7 +29,7 @@ public struct Opcode: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     public static let applyDeltaRecord = Self(rawValue: 0x08)
     /// Copies the source to two destinations.
     public static let dualcast = Self(rawValue: 0x09)
-    /// DSA 2.0.
+    /// Fetches the translations of a region before they are needed (DSA 2.0).
     public static let translationFetch = Self(rawValue: 0x0A)
     /// Computes the CRC of the source (DSA 3.0 §8.3.12).
     public static let crcGeneration = Self(rawValue: 0x10)
@@ -67,6 +67,6 @@ public struct OpcodeSet: Hashable, Sendable, BitwiseCopyable {
     /// What DSA 1.0 defines: 0x00-0x09, 0x10-0x15, 0x20 (dsa-device 7.8).
     public static let architectural1 = Self(bits: 0x1_003F_03FF)
 
-    /// The operations this version carries out.
-    public static let emulated = architectural1
+    /// The operations this version carries out: those of DSA 1.0, and Translation Fetch of DSA 2.0.
+    public static let emulated = architectural2
 }

@@ -1,6 +1,7 @@
 /// The data kernels of the DSA operations: small functions over bytes that somebody else may be changing.
 ///
-/// Client memory is hostile. No kernel decides by one read and acts on another, none reads or writes outside the bytes
+/// Client memory is hostile. No kernel decides by one read and acts on another (the data of DIF blocks excepted, see
+/// there), none reads or writes outside the bytes
 /// it is given, and none needs alignment. A byte that changes while a kernel runs counts as either value.
 #ifndef CKERNELS_H
 #define CKERNELS_H
@@ -20,11 +21,18 @@ uint32_t ck_crc32c(uint32_t seed, const void *data, size_t byte_count, unsigned 
 /// Copies as `ck_move` does and returns the CRC32C of the bytes that were written.
 uint32_t ck_copy_crc32c(uint32_t seed, void *destination, const void *source, size_t byte_count, unsigned flags);
 
+/// The same with the CRC64 of NVMe, polynomial 0x1AD93D23594C93659 (DSA 2.0).
+uint64_t ck_crc64(uint64_t seed, const void *data, size_t byte_count, unsigned flags);
+uint64_t ck_copy_crc64(uint64_t seed, void *destination, const void *source, size_t byte_count, unsigned flags);
+
 /// Copies `byte_count` bytes as if through a temporary, whatever the overlap.
 void ck_move(void *destination, const void *source, size_t byte_count);
 
 /// Writes byte (`phase` + i) mod 8 of `pattern`, counted from its least significant, to byte i of `destination`.
 void ck_fill(void *destination, size_t byte_count, uint64_t pattern, uint64_t phase);
+
+/// The same with a pattern of 16 bytes, of which `low` holds the first eight.
+void ck_fill_wide(void *destination, size_t byte_count, uint64_t low, uint64_t high, uint64_t phase);
 
 /// Copies each byte, read once, to both destinations. No two of the three ranges overlap.
 void ck_dualcast(void *destination1, void *destination2, const void *source, size_t byte_count);
@@ -85,6 +93,10 @@ struct ck_dif {
 
 /// Each carries out up to `block_count` blocks, stops before one whose field fails a check, and returns how many are
 /// good. Those are done completely, and the others not at all. No two ranges overlap.
+///
+/// A field is read once. Data are read for their guard and again, from the L1 cache, to be copied: the guard is of the
+/// first read. A private copy between the two halved the speed, and who writes to a block while it is copied harms
+/// nobody else by it.
 size_t ck_dif_check(struct ck_dif *dif, const void *source, size_t block_count);
 size_t ck_dif_insert(struct ck_dif *dif, void *destination, const void *source, size_t block_count);
 size_t ck_dif_strip(struct ck_dif *dif, void *destination, const void *source, size_t block_count);

@@ -10,6 +10,7 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
     case createDelta
     case applyDelta
     case dualcast
+    case translationFetch
     case crcGeneration
     case copyWithCRC
     case difCheck
@@ -30,6 +31,7 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
         case .createDeltaRecord: self = .createDelta
         case .applyDeltaRecord: self = .applyDelta
         case .dualcast: self = .dualcast
+        case .translationFetch: self = .translationFetch
         case .crcGeneration: self = .crcGeneration
         case .copyWithCRC: self = .copyWithCRC
         case .difCheck: self = .difCheck
@@ -44,7 +46,7 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
     /// How many buffers keep step with the blocks that are done. Delta operations have one more, a ``LooseBuffer``.
     @inline(__always) var steppedOperandCount: Int {
         switch self {
-        case .noOp: 0
+        case .noOp, .translationFetch: 0
         case .fill, .comparePattern, .crcGeneration, .applyDelta, .difCheck, .cacheFlush: 1
         case .memoryMove, .compare, .createDelta, .copyWithCRC, .difInsert, .difStrip, .difUpdate: 2
         case .dualcast: 3
@@ -56,7 +58,7 @@ enum OperationKind: UInt8, Sendable, BitwiseCopyable {
     @inline(__always)
     func writes(_ operand: Int) -> Bool {
         switch self {
-        case .noOp, .compare, .comparePattern, .crcGeneration, .difCheck, .cacheFlush: false
+        case .noOp, .compare, .comparePattern, .translationFetch, .crcGeneration, .difCheck, .cacheFlush: false
         case .fill: true
         case .memoryMove, .copyWithCRC, .dualcast, .applyDelta, .difInsert, .difStrip, .difUpdate: operand > 0
         case .createDelta: operand == 2

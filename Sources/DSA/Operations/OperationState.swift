@@ -3,7 +3,7 @@ enum OperationState: Sendable, BitwiseCopyable {
     /// Operations that remember nothing.
     case none
     /// Fill and Compare Pattern.
-    case pattern(UInt64)
+    case pattern(FillPattern)
     case crc(CRCProgress)
     case createDelta(DeltaCreation)
     case applyDelta(DeltaApplication)

@@ -4,7 +4,7 @@ public import PCIe
 
 /// What stands before the next window of a transfer.
 public enum ResolveOutcome: Equatable, Sendable, BitwiseCopyable {
-    /// The window is filled, with this many bytes of the first buffer, and may run.
+    /// The window is filled, with this many bytes of the first buffer, and may run. 0 when there is nothing to move.
     case ready(byteCount: Int)
     /// Nothing is left to do.
     case finished
@@ -42,6 +42,10 @@ extension Transfer {
         }
 
         window.begin(self)
+        if kind == .translationFetch {
+            request.address = LinearAddress(rawValue: addresses[0])
+            return fetch(request, into: &window, &iommu)
+        }
         var blocks = strides.blocksInWindow(of: UInt64(blocksLeft))
         for operand in 0..<kind.steppedOperandCount {
             request.isWrite = writes(operand)
@@ -109,7 +113,7 @@ extension Transfer {
         }
     }
 
-    /// Reads the CRC seed once. It is 4-byte aligned, so it lies in one page.
+    /// Reads the CRC seed once. It is aligned to its size, so it lies in one page.
     private mutating func readSeed(
         _ progress: CRCProgress, _ request: TranslationRequest, _ iommu: inout IOMMU, _ memory: PhysicalMemory
     ) -> Obstacle? {
@@ -117,13 +121,37 @@ extension Transfer {
         case .fault(let fault):
             return .fault(request.address, isWrite: false, fault)
         case .translated(let address, _):
-            guard let seed = memory.load32(address) else { return .notMemory(isWrite: false) }
+            let loaded = progress.isWide ? memory.load64(address) : memory.load32(address).map(UInt64.init)
+            guard let seed = loaded else { return .notMemory(isWrite: false) }
             var crc = progress
             crc.value = seed
             crc.awaitsSeed = false
             state = .crc(crc)
             return nil
         }
+    }
+
+    /// Fetches up to 64 translations. They are what is fetched: nothing is left to do when the window runs.
+    private mutating func fetch(
+        _ start: TranslationRequest, into window: inout TransferWindow, _ iommu: inout IOMMU
+    ) -> ResolveOutcome {
+        var request = start
+        var blocks: UInt64 = 0
+        for _ in 0..<64 where blocks < UInt64(blocksLeft) {
+            let offset = (UInt64(blocksDone) + blocks) * UInt64(strides.first)
+            switch Self.translate(&request, start.address, offset, &iommu) {
+            case .fault(let fault) where blocks == 0:
+                return end(.fault(request.address, isWrite: false, fault))
+            case .fault:
+                window.blockCount = Int(truncatingIfNeeded: blocks)
+                return .ready(byteCount: 0)
+            case .translated(_, let pageRemaining):
+                // Without a stride each byte counts, with one each address.
+                blocks += strides.first == 1 ? min(pageRemaining, UInt64(blocksLeft) - blocks) : 1
+            }
+        }
+        window.blockCount = Int(truncatingIfNeeded: blocks)
+        return .ready(byteCount: 0)
     }
 
     /// Adds `byteCount` bytes of `operand`, from `offset` in its buffer at `start.address`, in ascending order.

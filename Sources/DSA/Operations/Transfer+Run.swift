@@ -42,11 +42,11 @@ extension Transfer {
         }
     }
 
-    private static func runPattern(_ window: inout TransferWindow, _ pattern: UInt64) {
+    private static func runPattern(_ window: inout TransferWindow, _ pattern: FillPattern) {
         let phase = window.firstBlock
         if window.kind == .fill {
             unsafe runPieces(window) { destination, count, offset in
-                unsafe ck_fill(destination, count, pattern, UInt64(truncatingIfNeeded: phase + offset))
+                unsafe pattern.fill(destination, count, phase: phase + offset)
                 return true
             }
             return
@@ -54,7 +54,7 @@ extension Transfer {
         var equalCount = 0
         unsafe runPieces(window) { source, count, offset in
             let start = UInt64(truncatingIfNeeded: phase + offset)
-            let equal = unsafe ck_first_pattern_difference(source, count, pattern, start)
+            let equal = unsafe ck_first_pattern_difference(source, count, pattern.low, start)
             equalCount = offset + equal
             return equal == count
         }
@@ -65,12 +65,12 @@ extension Transfer {
         var crc = progress
         if window.kind == .copyWithCRC {
             unsafe runPairs(window) { source, destination, count, _ in
-                crc.value = unsafe ck_copy_crc32c(crc.value, destination, source, count, crc.flags)
+                unsafe crc.copy(source, to: destination, count)
                 return true
             }
         } else {
             unsafe runPieces(window) { source, count, _ in
-                crc.value = unsafe ck_crc32c(crc.value, source, count, crc.flags)
+                unsafe crc.update(source, count)
                 return true
             }
         }

@@ -77,6 +77,10 @@ public struct Transfer: Sendable, BitwiseCopyable {
             strides = .deltaEntries
             blockCount = descriptor.deltaRecordSize / strides.first
             state = .applyDelta(DeltaApplication(descriptor))
+        case .translationFetch where descriptor.flags.contains(.useStride):
+            strides = BlockStrides(first: descriptor.regionStride, others: 0)
+            blockCount = (size - 1) / strides.first + 1
+            state = .none
         case .difCheck, .difInsert, .difStrip, .difUpdate:
             strides = .dif(kind, descriptor.difFlags)
             blockCount = size / strides.first
@@ -86,8 +90,8 @@ public struct Transfer: Sendable, BitwiseCopyable {
             blockCount = size
             state =
                 switch kind {
-                case .fill: .pattern(descriptor.fillPattern)
-                case .comparePattern: .pattern(descriptor.comparePattern)
+                case .fill: .pattern(FillPattern(ofFill: descriptor))
+                case .comparePattern: .pattern(FillPattern(ofCompare: descriptor))
                 case .crcGeneration, .copyWithCRC: .crc(CRCProgress(descriptor))
                 default: .none
                 }
@@ -211,7 +215,7 @@ extension Transfer {
         case .none, .pattern, .applyDelta:
             break
         case .crc(let crc):
-            record.crcValue = crc.value
+            record.crc64Value = crc.value
         case .createDelta(let creation):
             record.deltaRecordSize = creation.size
         case .dif(let dif):

@@ -25,6 +25,13 @@ extension Examination {
         case .crcSeed:
             guard descriptor.crcSeedAddress.rawValue & 3 != 0 else { return .proceed }
             return report(CheckFailure(.crcSeedMisaligned, bytes: 48...55))
+        case .crc64Seed:
+            guard descriptor.crcSeedAddress.rawValue & 7 != 0 else { return .proceed }
+            return report(CheckFailure(.crcSeedMisaligned, bytes: 48...55))
+        case .regionStride:
+            let stride = descriptor.regionStride
+            guard stride == 0 || !stride.isMultiple(of: 4096) else { return .proceed }
+            return report(CheckFailure(.regionStride, bytes: 48...51))
         }
     }
 

@@ -18,6 +18,8 @@ public struct CheckContext: Hashable, Sendable, BitwiseCopyable {
     public var isPrivilegedModeEnabled: Bool
     /// WQCFG BOF Enable.
     public var isBlockOnFaultEnabled: Bool
+    /// Address Translation Services are enabled for the function and the WQ.
+    public var isTranslationServiceEnabled = true
     /// GENCFG User-mode Interrupts Enable.
     public var areUserInterruptsEnabled: Bool
     /// Whether the interrupt entry that the descriptor's handle names admits its PASID (dsa-device §6.7). Counts only

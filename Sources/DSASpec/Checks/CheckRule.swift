@@ -8,6 +8,7 @@ public enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable 
     case completionRecordMisaligned
     case completionRecordTrafficClass
     case unsupportedOperation
+    case translationServiceDisabled
     case operationInBatch
     case undefinedFlag
     case fenceOutsideBatch
@@ -40,6 +41,7 @@ public enum CheckRule: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable 
     case dualcastMisaligned
     case deltaMisaligned
     case crcSeedMisaligned
+    case regionStride
     case overlappingMove
     case overlappingBuffers
 }
@@ -51,7 +53,7 @@ extension CheckRule {
         case .privilegedWithoutMode: .invalidPrivilege
         case .completionRecordMisaligned: .completionRecordMisaligned
         case .completionRecordTrafficClass, .trafficClass: .invalidTrafficClass
-        case .unsupportedOperation, .operationInBatch: .unsupportedOperation
+        case .unsupportedOperation, .translationServiceDisabled, .operationInBatch: .unsupportedOperation
         case .undefinedFlag, .fenceOutsideBatch, .flagOfAnotherOperation, .flagWithoutCapability,
             .blockOnFaultDisabled, .recordFlagWithoutAddress, .userModeInterrupt, .selectorOfUnusedAddress,
             .missingRecordRequest, .missingDrainReport:
@@ -67,7 +69,7 @@ extension CheckRule {
         case .maximumDeltaRecordSize, .deltaRecordSize, .deltaRecordFragment: .invalidDeltaRecordSize
         case .descriptorListMisaligned: .descriptorListMisaligned
         case .dualcastMisaligned: .dualcastMisaligned
-        case .deltaMisaligned, .crcSeedMisaligned: .misalignedAddress
+        case .deltaMisaligned, .crcSeedMisaligned, .regionStride: .misalignedAddress
         case .overlappingMove, .overlappingBuffers: .overlappingBuffers
         }
     }
@@ -97,6 +99,8 @@ extension CheckRule {
             )
         case .unsupportedOperation:
             ("unsupported-operation", "§9.2.6", "The operation is in OPCAP and in the WQ's OPCFG.")
+        case .translationServiceDisabled:
+            ("translation-service-disabled", "table 5-6", "Translation Fetch needs Address Translation Services.")
         case .operationInBatch:
             ("operation-in-batch", "§8.3.2, §8.3.3", "Batch and Drain are no members of a batch.")
         case .undefinedFlag:
@@ -208,7 +212,12 @@ extension CheckRule {
                     + " multiples of 8."
             )
         case .crcSeedMisaligned:
-            ("crc-seed-misaligned", "§8.3.12", "The CRC Seed Address is a multiple of 4.")
+            ("crc-seed-misaligned", "§8.3.12", "The CRC Seed Address is a multiple of 4, with CRC64 of 8.")
+        case .regionStride:
+            (
+                "region-stride", "table 5-6",
+                "The Region Stride of Translation Fetch is a multiple of 4096, and not 0."
+            )
         case .overlappingMove:
             (
                 "overlapping-move", "§8.3.4",

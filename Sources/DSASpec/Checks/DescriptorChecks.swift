@@ -166,6 +166,9 @@ extension Examination {
         if !context.operations.contains(descriptor.opcode) {
             if report(CheckFailure(.unsupportedOperation, bytes: 7...7)) == .stop { return .stop }
         }
+        if descriptor.opcode == .translationFetch, !context.isTranslationServiceEnabled {
+            if report(CheckFailure(.translationServiceDisabled, bytes: 7...7)) == .stop { return .stop }
+        }
         guard context.isBatchMember, !rule.mayBeBatchMember else { return .proceed }
         return report(CheckFailure(.operationInBatch, bytes: 7...7))
     }

@@ -63,6 +63,9 @@ struct OperationRule: Sendable, BitwiseCopyable {
         case deltaSources
         case deltaDestination
         case crcSeed
+        case crc64Seed
+        /// Translation Fetch: the stride, a multiple of a page.
+        case regionStride
     }
 
     enum Overlap: Sendable, BitwiseCopyable {
@@ -136,9 +139,11 @@ struct OperationRule: Sendable, BitwiseCopyable {
                 reserved: Bytes(word4: Bytes.tail, word5: Bytes.all, word6: Bytes.all, word7: Bytes.all),
                 overlap: .memoryMove)
         case .fill:
+            let hasWidePattern = flags & DescriptorFlags.widePattern.rawValue != 0
             self.init(
-                allowedFlags: 0x00_751E,
-                reserved: Bytes(word4: Bytes.tail, word5: Bytes.all, word6: Bytes.all, word7: Bytes.all))
+                allowedFlags: 0x00_751E, capabilityFlags: DescriptorFlags.widePattern.rawValue, capability: 1 << 10,
+                reserved: Bytes(word4: Bytes.tail, word6: Bytes.all, word7: Bytes.all),
+                reservedByFlags: Bytes(word5: hasWidePattern ? Bytes.none : Bytes.all))
         case .compare:
             self.init(
                 allowedFlags: 0x00_169E, requiredFlags: Self.recordRequest,
@@ -161,6 +166,14 @@ struct OperationRule: Sendable, BitwiseCopyable {
             self.init(
                 allowedFlags: 0x00_7F1E, reserved: Bytes(word4: Bytes.tail, word6: Bytes.all, word7: Bytes.all),
                 alignment: .dualcast, overlap: .dualcast)
+        case .translationFetch:
+            let usesStride = flags & DescriptorFlags.useStride.rawValue != 0
+            self.init(
+                allowedFlags: 0x00_121E, capabilityFlags: DescriptorFlags.useStride.rawValue, capability: 1 << 7,
+                reserved: Bytes(
+                    word3: Bytes.all, word4: Bytes.tail, word5: Bytes.all, word6: Bytes.high, word7: Bytes.all),
+                reservedByFlags: Bytes(word6: usesStride ? Bytes.none : Bytes.low),
+                alignment: usesStride ? .regionStride : .free)
         case .crcGeneration:
             self.init(
                 crcWithFlags: flags, allowedFlags: 0x07_1A1E,
@@ -204,18 +217,21 @@ struct OperationRule: Sendable, BitwiseCopyable {
         }
     }
 
-    /// The seed rule (DSA 3.0 §8.3.12): the seed is either in bytes 40-43 or at the address in bytes 48-55.
+    /// The seed rule (DSA 3.0 §8.3.12): the seed is either in bytes 40-43, of CRC64 40-47, or at the address in bytes
+    /// 48-55.
     @inline(__always)
     private init(crcWithFlags flags: UInt32, allowedFlags: UInt32, reserved: ReservedBytes, overlap: Overlap) {
         let readsSeed = flags & DescriptorFlags.readCRCSeed.rawValue != 0
+        let isWide = flags & DescriptorFlags.crc64.rawValue != 0
         self.init(
-            allowedFlags: allowedFlags, requiredFlags: Self.recordRequest,
+            allowedFlags: allowedFlags, capabilityFlags: DescriptorFlags.crc64.rawValue, capability: 1 << 11,
+            requiredFlags: Self.recordRequest,
             unusedSelectors: readsSeed ? 0 : DescriptorFlags.address3TrafficClass.rawValue,
             reserved: reserved,
             reservedByFlags: readsSeed
                 ? ReservedBytes(word5: ReservedBytes.all)
-                : ReservedBytes(word5: ReservedBytes.high, word6: ReservedBytes.all),
-            alignment: readsSeed ? .crcSeed : .free, overlap: overlap)
+                : ReservedBytes(word5: isWide ? ReservedBytes.none : ReservedBytes.high, word6: ReservedBytes.all),
+            alignment: readsSeed ? (isWide ? .crc64Seed : .crcSeed) : .free, overlap: overlap)
     }
 
     @inline(__always)

@@ -43,7 +43,7 @@ public enum CompletionRecordText {
     private static func results(of record: CompletionRecord, for opcode: Opcode?) -> [FieldText] {
         switch opcode {
         case .crcGeneration, .copyWithCRC:
-            [FieldText("CRC Value", bytes: 16...19, value: hexadecimal(UInt64(record.crcValue), digits: 8))]
+            [crcValue(of: record)]
         case .createDeltaRecord:
             [FieldText("Delta Record Size", bytes: 16...19, value: String(record.deltaRecordSize))]
         case .difCheck, .difStrip:
@@ -55,6 +55,13 @@ public enum CompletionRecordText {
         default:
             []
         }
+    }
+
+    /// The record does not say whether its CRC has 32 or 64 bits; of 32 the others are written as 0.
+    private static func crcValue(of record: CompletionRecord) -> FieldText {
+        record.crc64Value >> 32 == 0
+            ? FieldText("CRC Value", bytes: 16...19, value: hexadecimal(record.crc64Value, digits: 8))
+            : FieldText("CRC Value", bytes: 16...23, value: hexadecimal(record.crc64Value, digits: 16))
     }
 
     private static func tags(_ side: String, _ tags: DIFTags, at offset: Int) -> [FieldText] {

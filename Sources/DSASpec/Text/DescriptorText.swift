@@ -21,7 +21,7 @@ public enum DescriptorText {
                 "Completion Record Address", bytes: 8...15,
                 value: hexadecimal(descriptor.completionRecordAddress.rawValue)),
         ]
-        let operands = layout(of: opcode)
+        let operands = layout(of: descriptor)
         let interruptHandle = Operand("Completion Interrupt Handle", 36, 2, .count)
         fields += (operands + [interruptHandle]).sorted { $0.offset < $1.offset }.map { $0.text(in: descriptor) }
         let covered = Set((operands + [interruptHandle]).flatMap { $0.offset..<$0.offset + $0.byteCount })
@@ -101,10 +101,13 @@ public enum DescriptorText {
     private static let source = Operand("Source Address", 16, 8)
     private static let destination = Operand("Destination Address", 24, 8)
     private static let transferSize = Operand("Transfer Size", 32, 4, .count)
-    private static let crcSeed = [Operand("CRC Seed", 40, 4), Operand("CRC Seed Address", 48, 8)]
     private static let difFlags = Operand("DIF Flags", 42, 1, .difFlags)
     private static let sourceDIFFlags = Operand("Source DIF Flags", 40, 1, .sourceDIFFlags)
     private static let destinationDIFFlags = Operand("Destination DIF Flags", 41, 1, .destinationDIFFlags)
+
+    private static func crcSeed(isWide: Bool) -> [Operand] {
+        [Operand("CRC Seed", 40, isWide ? 8 : 4), Operand("CRC Seed Address", 48, 8)]
+    }
 
     private static func tags(_ side: String, at offset: Int) -> [Operand] {
         [
@@ -114,8 +117,9 @@ public enum DescriptorText {
         ]
     }
 
-    private static func layout(of opcode: Opcode) -> [Operand] {
-        switch opcode {
+    private static func layout(of descriptor: Descriptor) -> [Operand] {
+        let crcSeed = crcSeed(isWide: descriptor.flags.contains(.crc64))
+        return switch descriptor.opcode {
         case .noOp:
             []
         case .batch:
@@ -126,6 +130,7 @@ public enum DescriptorText {
             [source, destination, transferSize]
         case .fill:
             [Operand("Pattern", 16, 8), destination, transferSize]
+                + (descriptor.flags.contains(.widePattern) ? [Operand("Pattern, Upper Half", 40, 8)] : [])
         case .compare:
             [
                 Operand("Source 1 Address", 16, 8), Operand("Source 2 Address", 24, 8), transferSize,

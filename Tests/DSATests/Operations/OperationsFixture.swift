@@ -141,7 +141,7 @@ final class OperationsFixture {
 
     private func runWindow(of transfer: inout Transfer) -> TransferProgress {
         guard case .ready(let byteCount) = resolve(&transfer) else { return .finished }
-        precondition(byteCount > 0 && byteCount <= Int(TransferWindow.byteCountMax))
+        precondition(byteCount >= 0 && byteCount <= Int(TransferWindow.byteCountMax))
         Transfer.run(&window)
         return transfer.absorb(window)
     }
