@@ -111,6 +111,8 @@ struct CheckOrderTests {
         context.isTrafficClassBEnabled = bits & 0x3000 != 0
         context.maximumTransferShift = bits & 0x4000 != 0 ? 31 : 8
         context.maximumBatchShift = bits & 0x8000 != 0 ? 10 : 2
+        if bits & 0x60_0000 != 0 { context.operations = .emulated }
+        if bits & 0x80_0000 != 0 { context.isTranslationServiceEnabled = false }
         if bits & 0x10_0000 != 0 { context.openPoints.deltaFragment = .refused }
         if bits & 0xF_0000 == 0 { context.operations = OpcodeSet(bits: generator.next()) }
         return context
@@ -118,7 +120,8 @@ struct CheckOrderTests {
 
     /// Valid but for a few random changes, so that late rules are reached.
     private func randomDescriptor(_ generator: inout SeededGenerator) -> Descriptor {
-        var descriptor = validDescriptor(emulatedOperations.randomElement(using: &generator) ?? .noOp)
+        var descriptor = validDescriptor(
+            (emulatedOperations + [.translationFetch]).randomElement(using: &generator) ?? .noOp)
         for _ in 0..<Int.random(in: 0...3, using: &generator) {
             switch generator.next() % 8 {
             case 0:

@@ -2,7 +2,7 @@ import DSASpec
 import PCIe
 import Testing
 
-/// The operations of the table under test, dsa-device §1.4.
+/// The operations of the table under test, dsa-device §1.4: those of DSA 1.0.
 let emulatedOperations: [Opcode] = [
     .noOp, .batch, .drain, .memoryMove, .fill, .compare, .comparePattern, .createDeltaRecord, .applyDeltaRecord,
     .dualcast, .crcGeneration, .copyWithCRC, .difCheck, .difInsert, .difStrip, .difUpdate, .cacheFlush,
@@ -59,6 +59,9 @@ func validDescriptor(_ opcode: Opcode) -> Descriptor {
         descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
         descriptor.destinationAddress = LinearAddress(rawValue: 0x20_0000)
         descriptor.transferSize = 4160
+    case .translationFetch:
+        descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
+        descriptor.transferSize = 4096
     case .crcGeneration:
         descriptor.sourceAddress = LinearAddress(rawValue: 0x10_0000)
         descriptor.transferSize = 4096
@@ -99,6 +102,7 @@ extension CheckContext {
     /// Every capability and configuration permits everything: what is refused here is refused by the operation.
     static var permissive: CheckContext {
         var context = CheckContext(generalCapabilities: GeneralCapabilities(rawValue: 0x10_0040_915F_FFFF))
+        context.operations = .emulated
         context.isBlockOnFaultEnabled = true
         context.areUserInterruptsEnabled = true
         context.isPrivilegedModeEnabled = true

@@ -162,7 +162,7 @@ import Testing
 
     @Test func `Operations are taken as the device list writes them`() throws {
         let digits = String(repeating: "0", count: 48) + "00000001003f03ff"
-        #expect(try context("--operations", digits).operations == .emulated)
+        #expect(try context("--operations", digits).operations == .architectural1)
     }
 }
 

@@ -80,6 +80,7 @@ extension TransferWindow {
         strides = transfer.strides
         state = transfer.state
         firstBlock = Int(transfer.blocksDone)
+        byteCounts = InlineArray(repeating: 0)
         blocksDone = 0
         ending = .complete
     }

@@ -40,7 +40,7 @@ public struct CheckContext: Hashable, Sendable, BitwiseCopyable {
 
     /// A user's descriptor, submitted directly to a shared WQ with PASID Enable, BOF Enable 0 and the largest sizes
     /// that `generalCapabilities` admits, on a device that has left GENCFG at power-on and has 9 MSI-X vectors.
-    public init(generalCapabilities: GeneralCapabilities = .dsa1, operations: OpcodeSet = .emulated) {
+    public init(generalCapabilities: GeneralCapabilities = .dsa1, operations: OpcodeSet = .architectural1) {
         self.generalCapabilities = generalCapabilities
         self.operations = operations
         isBatchMember = false

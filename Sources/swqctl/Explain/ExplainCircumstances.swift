@@ -70,7 +70,7 @@ struct ExplainCircumstances: ParsableArguments {
     /// The same for the checks.
     var context: CheckContext {
         var context = CheckContext(
-            generalCapabilities: generalCapabilities?.value ?? .dsa1, operations: operations?.value ?? .emulated)
+            generalCapabilities: generalCapabilities?.value ?? .dsa1, operations: operations?.value ?? .architectural1)
         context.isBatchMember = batchMember
         context.isShared = !dedicated
         context.isPASIDEnabled = !noPasid
