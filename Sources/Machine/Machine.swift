@@ -111,6 +111,11 @@ extension Machine {
         devices[index].configure(group: group, as: configuration)
     }
 
+    /// Writes what a group may use; see ``Device/configure(group:flags:)``.
+    public mutating func configure(group: Int, flags: GroupFlags, device index: Int) -> Bool {
+        devices[index].configure(group: group, flags: flags)
+    }
+
     /// Holds or releases an engine; see ``Device/setHold(_:engine:)``.
     public mutating func setHold(_ isHeld: Bool, engine: Int, device index: Int) {
         devices[index].setHold(isHeld, engine: engine)

@@ -26,7 +26,8 @@ import Testing
                 "partialCompletion": "every_line", "difTransferSize": "any_size", "deltaFragment": "fragment_refused",
                 "applicationTagCompare": "stored_masked", "applicationTagReport": "tag_masked",
                 "difStripNearby": "nearby_refused", "allFWithoutChecks": "skipped",
-                "comparePatternOffset": "pattern_start", "interruptHandleError": "record_only"
+                "comparePatternOffset": "pattern_start", "interruptHandleError": "record_only",
+                "wqcfgStride": 64
               },
               "capabilities": {"opcap": "production", "gencap": "0x915f0106"}
             }

@@ -58,7 +58,7 @@ extension Device {
 
 extension DeviceProfile {
     /// What a group may use after power-on (dsa-device 7.5).
-    var powerOnGroupFlags: GroupFlags {
+    public var powerOnGroupFlags: GroupFlags {
         GroupFlags(readBuffersAllowed: groupFeatures.contains(.readBufferControl) ? readBufferCount : 0)
     }
 

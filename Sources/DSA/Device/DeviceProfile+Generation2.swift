@@ -7,6 +7,9 @@ extension DeviceProfile {
         profile.version = 0x200
         profile.general = .dsa2
         profile.operations = .architectural2.intersection(.emulated)
+        profile.workQueueFeatures.formUnion([.atsDisable, .operationConfiguration, .prsDisable])
+        profile.groupFeatures.insert(.progressLimits)
+        profile.openPoints.workQueueConfigurationStride = .bytes64
         return profile
     }()
 

@@ -58,9 +58,12 @@ public struct DeviceProfile: Sendable {
 extension DeviceProfile {
     /// WQCAP.
     public var workQueueCapabilities: WorkQueueCapabilities {
-        WorkQueueCapabilities(
-            totalSize: totalWorkQueueSize, count: workQueueCount,
-            entryByteCount: workQueueFeatures.contains(.operationConfiguration) ? 64 : 32, features: workQueueFeatures)
+        let isWide =
+            workQueueFeatures.contains(.operationConfiguration)
+            || openPoints.workQueueConfigurationStride == .bytes64
+        return WorkQueueCapabilities(
+            totalSize: totalWorkQueueSize, count: workQueueCount, entryByteCount: isWide ? 64 : 32,
+            features: workQueueFeatures)
     }
 
     /// GRPCAP.

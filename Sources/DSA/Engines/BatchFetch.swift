@@ -35,6 +35,8 @@ extension Device {
             engines[index].pageWait.requestCount = 0
             engines[index].current = member
             engines[index].batch.isMemberCurrent = true
+        case .fault where !usesATS(engine: index):
+            failList(engine: index, status: .hardwareError, iommu: &iommu, memory: memory)
         case .fault(let fault):
             if fault.isPageFault, awaitPage(.list, engine: index, at: address, isWrite: false) { return }
             failList(

@@ -170,7 +170,8 @@ extension Device {
             engines[index].batch.count = engines[index].current.descriptorCount
             engines[index].batch.hasFailure = engines[index].current.flags.contains(.batchError)
         default:
-            engines[index].transfer = Transfer(engines[index].current, openPoints: profile.openPoints)
+            engines[index].transfer = Transfer(
+                engines[index].current, openPoints: profile.openPoints, usesATS: usesATS(engine: index))
             engines[index].isTransferring = true
         }
     }

@@ -39,7 +39,14 @@ struct PageWait: Sendable, BitwiseCopyable {
 extension Device {
     /// Whether page faults of engine `index` become page requests: PRS is on, and the WQ does not do without.
     func mayRequestPage(engine index: Int) -> Bool {
-        mayRequestPages
+        mayRequestPages && usesATS(engine: index)
+            && !workQueues[engines[index].item.portal.workQueue].configuration.prsDisable
+    }
+
+    /// Whether engine `index` has its descriptor's addresses translated beforehand. Otherwise it sends them as they are
+    /// and learns nothing of a write that faults, and of a read that it has no answer (dsa-device 5.1).
+    func usesATS(engine index: Int) -> Bool {
+        function.isATSEnabled && !workQueues[engines[index].item.portal.workQueue].configuration.atsDisable
     }
 
     /// Parks engine `index` until its page request is answered.

@@ -26,6 +26,9 @@ extension Device {
                         engine: index, with: CompletionRecord(status: .hardwareError), iommu: &iommu, memory: memory)
                     return
                 }
+            case .fault where !usesATS(engine: index):
+                end(engine: index, with: CompletionRecord(status: .hardwareError), iommu: &iommu, memory: memory)
+                return
             case .fault(let fault) where fault.isPageFault:
                 if awaitPage(.readback, engine: index, at: address, isWrite: false) { return }
                 end(

@@ -82,6 +82,7 @@ extension Device {
         {
             return nil
         }
+        if case .fault = translation, !usesATS(engine: index) { return status }
         // A record is 32 bytes on a multiple of 32: it never leaves its page.
         guard case .translated(let target, _) = translation, memory.publish(record, at: target) else {
             return reportEvent(

@@ -102,6 +102,10 @@ extension Transfer {
     private mutating func end(_ obstacle: Obstacle, at operand: FaultOperand) -> ResolveOutcome {
         faultOperand = operand
         switch obstacle {
+        case .fault where !usesATS:
+            // Only a read comes here: its answer is all that the device sees.
+            status = .hardwareError
+            return .notMemory(isWrite: false)
         case .fault(let address, let isWrite, let fault):
             status = fault.isPageFault ? .pageFault : .translationError
             faultAddress = address
@@ -164,6 +168,11 @@ extension Transfer {
         var covered: UInt64 = 0
         while covered < byteCount {
             switch Self.translate(&request, start.address, offset + covered, &iommu) {
+            case .fault where request.isWrite && !usesATS:
+                let inPage = request.address.rawValue % pageByteCount
+                let piece = min(pageByteCount - inPage, byteCount - covered)
+                unsafe window.append(window.sink + Int(inPage), byteCount: Int(piece), to: operand)
+                covered += piece
             case .fault(let fault):
                 return Coverage(
                     byteCount: covered, obstacle: .fault(request.address, isWrite: request.isWrite, fault))
@@ -194,6 +203,11 @@ extension Transfer {
         var covered: UInt64 = 0
         while covered < byteCount {
             switch Self.translate(&request, start.address, UInt64(blocksLeft) - covered - 1, &iommu) {
+            case .fault where request.isWrite && !usesATS:
+                let end = request.address.rawValue % pageByteCount + 1
+                let piece = min(end, byteCount - covered)
+                unsafe window.append(window.sink + Int(end - piece), byteCount: Int(piece), to: operand)
+                covered += piece
             case .fault(let fault):
                 return Coverage(
                     byteCount: covered, obstacle: .fault(request.address, isWrite: request.isWrite, fault))

@@ -29,6 +29,8 @@ public struct Transfer: Sendable, BitwiseCopyable {
     /// Where the buffers begin, in the order of the descriptor.
     let addresses: InlineArray<3, UInt64>
     let openPoints: OpenPoints
+    /// The accesses carry addresses that the device has translated, so that it learns of faults.
+    let usesATS: Bool
 
     /// ``CompletionStatus/none`` until the transfer has ended.
     var status: CompletionStatus
@@ -46,8 +48,11 @@ public struct Transfer: Sendable, BitwiseCopyable {
     }
 
     /// - Precondition: ``carriesOut(_:)`` says so of the opcode, and ``DescriptorChecks`` found nothing.
-    /// - Parameter openPoints: What the device decides where the specification does not.
-    public init(_ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints()) {
+    /// - Parameters:
+    ///   - openPoints: What the device decides where the specification does not.
+    ///   - usesATS: Otherwise a read that faults ends with 0x20, and what is written to a page that faults is lost
+    ///     without anybody's knowledge (dsa-device §5.1).
+    public init(_ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints(), usesATS: Bool = true) {
         guard let kind = OperationKind(descriptor.opcode) else {
             preconditionFailure("Batch, Drain and refused operations have no transfer")
         }
@@ -58,6 +63,7 @@ public struct Transfer: Sendable, BitwiseCopyable {
         isBackward = kind == .memoryMove && destination > source && destination - source < UInt64(size)
         checksResult = descriptor.flags.contains(.checkResult)
         self.openPoints = openPoints
+        self.usesATS = usesATS
         switch kind {
         case .fill, .cacheFlush:
             addresses = [destination, 0, 0]

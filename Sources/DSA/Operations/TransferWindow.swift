@@ -38,6 +38,8 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
     // The pointer is owned by this value, which cannot be copied: whoever holds the window is alone with it. That is
     // what makes it safe to send.
     private let segments: UnsafeMutablePointer<Segment>
+    /// A page for what is written where nobody takes it.
+    let sink: UnsafeMutableRawPointer
     private var segmentCounts = InlineArray<3, Int>(repeating: 0)
 
     var kind = OperationKind.noOp
@@ -63,10 +65,13 @@ public struct TransferWindow: ~Copyable, @unchecked Sendable {
         unsafe segments = .allocate(capacity: capacity)
         let nothing = unsafe Segment(start: UnsafeMutableRawPointer(segments), byteCount: 0)
         unsafe segments.initialize(repeating: nothing, count: capacity)
+        unsafe sink = .allocate(byteCount: 4096, alignment: 64)
+        unsafe sink.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
     }
 
     deinit {
         unsafe segments.deallocate()
+        unsafe sink.deallocate()
     }
 }
 

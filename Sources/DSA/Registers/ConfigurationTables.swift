@@ -36,6 +36,7 @@ extension Device {
     /// Dword `index` of WQCFG, 0 to 15.
     func workQueueDword(_ index: Int, of queue: Int) -> UInt32 {
         guard index != 6 else { return workQueueStatus(queue).rawValue }
+        guard index < 8 || profile.workQueueFeatures.contains(.operationConfiguration) else { return 0 }
         return workQueues[queue].configuration.dword(index, supported: profile.operations)
     }
 
@@ -56,6 +57,7 @@ extension Device {
             }
             return
         }
+        guard index < 8 || profile.workQueueFeatures.contains(.operationConfiguration) else { return }
         var wanted = workQueues[queue].configuration
         let old = wanted.dword(index, supported: profile.operations)
         wanted.setDword(index, to: write.merged(with: old), supported: profile.operations)

@@ -23,6 +23,9 @@ extension DeviceSetup {
                 guard machine.configure(group: group, as: membership, device: index) else {
                     throw .device(name: setup.name, problem: "group \(group) does not take its members")
                 }
+                guard machine.configure(group: group, flags: setup.groupFlags[group], device: index) else {
+                    throw .device(name: setup.name, problem: "group \(group) does not take its limits")
+                }
             }
             // As a driver does that gives WQs to users.
             guard machine.enableUserInterrupts(true, device: index) else {

@@ -685,6 +685,16 @@ package nonisolated struct WireOpenPointsConfiguration: @unchecked Sendable {
   /// Clears the value of `interruptHandleError`. Subsequent reads from it will return its default value.
   package mutating func clearInterruptHandleError() {_uniqueStorage()._interruptHandleError = nil}
 
+  /// Bytes of a WQCFG entry, 32 or 64; 64 of a `dsa2` device. Default 32 of a `dsa1` device.
+  package var wqcfgStride: UInt32 {
+    get {_storage._wqcfgStride ?? 0}
+    set {_uniqueStorage()._wqcfgStride = newValue}
+  }
+  /// Returns true if `wqcfgStride` has been explicitly set.
+  package var hasWqcfgStride: Bool {_storage._wqcfgStride != nil}
+  /// Clears the value of `wqcfgStride`. Subsequent reads from it will return its default value.
+  package mutating func clearWqcfgStride() {_uniqueStorage()._wqcfgStride = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// Order of the checks of a descriptor; it shows when several fail.
@@ -1879,7 +1889,7 @@ nonisolated extension WireCapabilitiesConfiguration: SwiftProtobuf.Message, Swif
 
 nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OpenPointsConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}check_order\0\u{3}missing_flags\0\u{3}cache_flush_access\0\u{3}steering_tags\0\u{3}error_bytes_completed\0\u{3}reset_of_disabled_wq\0\u{3}aborted_transfer\0\u{3}expected_result\0\u{3}partial_completion\0\u{3}dif_transfer_size\0\u{3}delta_fragment\0\u{3}application_tag_compare\0\u{3}application_tag_report\0\u{3}dif_strip_nearby\0\u{3}all_f_without_checks\0\u{3}compare_pattern_offset\0\u{3}interrupt_handle_error\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}check_order\0\u{3}missing_flags\0\u{3}cache_flush_access\0\u{3}steering_tags\0\u{3}error_bytes_completed\0\u{3}reset_of_disabled_wq\0\u{3}aborted_transfer\0\u{3}expected_result\0\u{3}partial_completion\0\u{3}dif_transfer_size\0\u{3}delta_fragment\0\u{3}application_tag_compare\0\u{3}application_tag_report\0\u{3}dif_strip_nearby\0\u{3}all_f_without_checks\0\u{3}compare_pattern_offset\0\u{3}interrupt_handle_error\0\u{3}wqcfg_stride\0")
 
   fileprivate class _StorageClass {
     var _checkOrder: WireOpenPointsConfiguration.CheckOrder? = nil
@@ -1899,6 +1909,7 @@ nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftP
     var _allFWithoutChecks: WireOpenPointsConfiguration.AllFWithoutChecks? = nil
     var _comparePatternOffset: WireOpenPointsConfiguration.ComparePatternOffset? = nil
     var _interruptHandleError: WireOpenPointsConfiguration.InterruptHandleError? = nil
+    var _wqcfgStride: UInt32? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1926,6 +1937,7 @@ nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftP
       _allFWithoutChecks = source._allFWithoutChecks
       _comparePatternOffset = source._comparePatternOffset
       _interruptHandleError = source._interruptHandleError
+      _wqcfgStride = source._wqcfgStride
     }
   }
 
@@ -1961,6 +1973,7 @@ nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftP
         case 15: try { try decoder.decodeSingularEnumField(value: &_storage._allFWithoutChecks) }()
         case 16: try { try decoder.decodeSingularEnumField(value: &_storage._comparePatternOffset) }()
         case 17: try { try decoder.decodeSingularEnumField(value: &_storage._interruptHandleError) }()
+        case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._wqcfgStride) }()
         default: break
         }
       }
@@ -2024,6 +2037,9 @@ nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftP
       try { if let v = _storage._interruptHandleError {
         try visitor.visitSingularEnumField(value: v, fieldNumber: 17)
       } }()
+      try { if let v = _storage._wqcfgStride {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 18)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2050,6 +2066,7 @@ nonisolated extension WireOpenPointsConfiguration: SwiftProtobuf.Message, SwiftP
         if _storage._allFWithoutChecks != rhs_storage._allFWithoutChecks {return false}
         if _storage._comparePatternOffset != rhs_storage._comparePatternOffset {return false}
         if _storage._interruptHandleError != rhs_storage._interruptHandleError {return false}
+        if _storage._wqcfgStride != rhs_storage._wqcfgStride {return false}
         return true
       }
       if !storagesAreEqual {return false}

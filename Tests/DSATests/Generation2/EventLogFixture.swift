@@ -14,12 +14,14 @@ struct EventLogFixture {
     init(
         size: UInt16 = EventLogConfiguration.sizeMin, engineCount: Int = 1,
         queues: [WorkQueueConfiguration] = [.shared()], general: GeneralCapabilities = .dsa2,
+        hasPageRequests: Bool = false,
         _ change: (inout EventLogConfiguration) -> Void = { _ in }
     ) throws {
         var profile = DeviceProfile.dsa2
         profile.engineCount = engineCount
         profile.general = general
         fixture = try DeviceFixture(profile: profile)
+        if hasPageRequests { try #require(fixture.device.setPageRequests(isEnabled: true, allocation: 16) == true) }
         var configuration = EventLogConfiguration()
         configuration.isPASIDEnabled = true
         configuration.pasid = DeviceFixture.pasid

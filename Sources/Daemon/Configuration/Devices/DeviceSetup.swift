@@ -12,6 +12,8 @@ package struct DeviceSetup: Sendable {
     package let workQueues: [WorkQueueSetup]
     /// The groups from group 0 on, at most as many as the profile has.
     package let groups: [GroupConfiguration]
+    /// What each of these groups may use.
+    package let groupFlags: [GroupFlags]
     /// Enable Device is issued; then its WQs are enabled that ask for it.
     package let isEnabled: Bool
 
@@ -61,6 +63,7 @@ extension DeviceSetup {
                 WorkQueueSetup(index: 1, configuration: dedicated, isEnabled: true),
             ],
             groups: [GroupConfiguration(workQueues: 0b11, engines: 1 << UInt64(profile.engineCount) - 1)],
+            groupFlags: [profile.powerOnGroupFlags],
             isEnabled: true)
     }
 
@@ -77,6 +80,9 @@ extension DeviceSetup {
         }
         for (index, group) in groups.enumerated() {
             guard device.configure(group: index, as: group) else { return "group \(index) does not take its members" }
+            guard device.configure(group: index, flags: groupFlags[index]) else {
+                return "group \(index) does not take its limits"
+            }
         }
         for command in commands {
             guard case .completed(let error, _) = device.execute(command) else {

@@ -12,6 +12,7 @@ struct LayoutReader {
 
     private var workQueues: [Int: DeviceSetup.WorkQueueSetup] = [:]
     private var groups: [GroupConfiguration]
+    private var groupFlags: [GroupFlags]
     private var seen: Set<String> = []
 
     init(_ element: LayoutElement, device name: String, profile: DeviceProfile) throws(ConfigurationError) {
@@ -19,6 +20,7 @@ struct LayoutReader {
         self.name = name
         self.profile = profile
         groups = Array(repeating: GroupConfiguration(), count: profile.groupCount)
+        groupFlags = Array(repeating: profile.powerOnGroupFlags, count: profile.groupCount)
     }
 
     /// The setup of the device, under the name that the daemon gives it.
@@ -36,7 +38,7 @@ struct LayoutReader {
         let state = try device.choice("state", of: ["enabled", "disabled"])
         return DeviceSetup(
             name: configuredName, profile: profile, workQueues: workQueues.values.sorted { $0.index < $1.index },
-            groups: groups, isEnabled: state != "disabled" && !workQueues.isEmpty)
+            groups: groups, groupFlags: groupFlags, isEnabled: state != "disabled" && !workQueues.isEmpty)
     }
 
     private mutating func readGroup(_ element: LayoutElement) throws(ConfigurationError) {
@@ -45,9 +47,7 @@ struct LayoutReader {
         for member in LayoutMembers.groupReadBuffers { try group.integer(member, in: 0...profile.readBufferCount) }
         for member in LayoutMembers.useReadBufferLimit { try group.integer(member, in: 0...1) }
         for member in LayoutMembers.trafficClasses { try group.integer(member, in: -1...7) }
-        for member in LayoutMembers.progressLimits {
-            try group.integer(member, in: 0...0, because: "a device of version 1 cannot limit what is in progress")
-        }
+        try readProgressLimits(of: group, index: index)
         for element in try group.elements("grouped_workqueues") {
             guard let queue = try readWorkQueue(element, group: index) else { continue }
             workQueues[queue.index] = queue
@@ -56,6 +56,23 @@ struct LayoutReader {
         for element in try group.elements("grouped_engines") {
             groups[index].engines |= 1 << UInt64(try readEngine(element, group: index))
         }
+    }
+
+    /// Shares of what an engine may have in progress, as 1/2^n.
+    private mutating func readProgressLimits(
+        of group: LayoutObject, index: Int
+    ) throws(ConfigurationError) {
+        guard profile.groupFeatures.contains(.progressLimits) else {
+            for member in LayoutMembers.progressLimits {
+                try group.integer(member, in: 0...0, because: "a device of version 1 cannot limit what is in progress")
+            }
+            return
+        }
+        let limits = try LayoutMembers.progressLimits.map { member throws(ConfigurationError) in
+            UInt8(try group.integer(member, in: 0...3) ?? 0)
+        }
+        groupFlags[index].workDescriptorLimitShift = limits[0]
+        groupFlags[index].batchDescriptorLimitShift = limits[1]
     }
 
     private mutating func readEngine(_ element: LayoutElement, group: Int?) throws(ConfigurationError) -> Int {
@@ -90,10 +107,8 @@ struct LayoutReader {
             "max_transfer_size", of: queue, standard: 2_097_152, in: 1...1 << Int(profile.general.maximumTransferShift))
         configuration.maximumBatchShift = try shift(
             "max_batch_size", of: queue, standard: 32, in: 2...1 << Int(profile.general.maximumBatchShift))
-        configuration.blockOnFaultEnable = try readFaultHandling(of: queue)
-        if queue.has("op_config") {
-            throw queue.refused("op_config", "is not accepted: a device of version 1 has no OPCFG")
-        }
+        try readFaultHandling(of: queue, into: &configuration)
+        configuration.operations = try readOperations(of: queue)
 
         let type = try queue.choice("type", of: ["none", "kernel", "user"])
         let state = try queue.choice("state", of: ["enabled", "disabled"])
@@ -101,12 +116,46 @@ struct LayoutReader {
             index: index, configuration: configuration, isEnabled: type != "none" && state != "disabled")
     }
 
-    /// Whether descriptors of the WQ may block on fault.
-    private func readFaultHandling(of queue: LayoutObject) throws(ConfigurationError) -> Bool {
-        try queue.integer("ats_disable", in: -1...0, because: "a device of version 1 cannot switch ATS off for a WQ")
-        try queue.integer(
-            "prs_disable", in: -1...0, because: "a device of version 1 cannot switch page requests off for a WQ")
-        return try queue.integer("block_on_fault", in: 0...1) == 1
+    private func readFaultHandling(
+        of queue: LayoutObject, into configuration: inout WorkQueueConfiguration
+    ) throws(ConfigurationError) {
+        let features = profile.workQueueFeatures
+        configuration.atsDisable =
+            try queue.integer(
+                "ats_disable", in: -1...(features.contains(.atsDisable) ? 1 : 0),
+                because: features.contains(.atsDisable)
+                    ? nil : "a device of version 1 cannot switch ATS off for a WQ") == 1
+        configuration.prsDisable =
+            try queue.integer(
+                "prs_disable", in: -1...(features.contains(.prsDisable) ? 1 : 0),
+                because: features.contains(.prsDisable)
+                    ? nil : "a device of version 1 cannot switch page requests off for a WQ") == 1
+        configuration.blockOnFaultEnable =
+            try queue.integer(
+                "block_on_fault", in: 0...(configuration.prsDisable ? 0 : 1),
+                because: configuration.prsDisable ? "prs_disable is 1" : nil) == 1
+    }
+
+    /// OPCFG as the driver prints it: the 256 bits as groups of 8 hexadecimal digits with commas between them, the most
+    /// significant first.
+    private func readOperations(of queue: LayoutObject) throws(ConfigurationError) -> OpcodeSet? {
+        guard let text = try queue.text("op_config") else { return nil }
+        guard profile.workQueueFeatures.contains(.operationConfiguration) else {
+            throw queue.refused("op_config", "is not accepted: a device of version 1 has no OPCFG")
+        }
+        let groups = text.split(separator: ",", omittingEmptySubsequences: false)
+        let bits: [UInt32] = groups.compactMap { $0.utf8.count <= 8 ? UInt32($0, radix: 16) : nil }
+        guard (1...8).contains(groups.count), bits.count == groups.count, !text.contains("+") else {
+            throw queue.refused(
+                "op_config",
+                "is \"\(text)\"; up to eight groups of 8 hexadecimal digits, separated by commas, are accepted")
+        }
+        let operations = OpcodeSet(bits: bits.suffix(2).reduce(0) { $0 << 32 | UInt64($1) })
+        guard bits.dropLast(2).allSatisfy({ $0 == 0 }), operations.isSubset(of: profile.operations) else {
+            throw queue.refused(
+                "op_config", "is \"\(text)\"; bits of \(Hexadecimal.text(profile.operations.bits)) are accepted")
+        }
+        return operations
     }
 
     /// A size whose power of two, rounded up, the device keeps.

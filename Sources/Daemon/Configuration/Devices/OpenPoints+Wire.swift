@@ -2,9 +2,8 @@ internal import DSASpec
 internal import ProtocolMessages
 
 extension OpenPoints {
-    /// The suggested choices, and over them what a checked configuration file says.
-    init(_ wire: WireOpenPointsConfiguration) {
-        self.init()
+    /// Takes over what a checked configuration file says.
+    mutating func take(_ wire: WireOpenPointsConfiguration) {
         if wire.hasCheckOrder { checkOrder = wire.checkOrder == .reversed ? .reversed : .listed }
         if wire.hasMissingFlags { missingFlags = wire.missingFlags == .allRequired ? .allRequired : .missingOnly }
         if wire.hasCacheFlushAccess { cacheFlushAccess = wire.cacheFlushAccess == .write ? .write : .read }
@@ -26,6 +25,7 @@ extension OpenPoints {
         if wire.hasInterruptHandleError {
             interruptHandleError = wire.interruptHandleError == .recordOnly ? .recordOnly : .recordAndEvent
         }
+        if wire.hasWqcfgStride { workQueueConfigurationStride = wire.wqcfgStride == 64 ? .bytes64 : .bytes32 }
         takeDeltaAndDIF(wire)
     }
 
@@ -64,6 +64,7 @@ extension OpenPoints {
         wire.allFWithoutChecks = allFWithoutChecks == .skipped ? .skipped : .reported
         wire.comparePatternOffset = comparePatternOffset == .patternStart ? .patternStart : .firstDifference
         wire.interruptHandleError = interruptHandleError == .recordOnly ? .recordOnly : .recordAndEvent
+        wire.wqcfgStride = UInt32(workQueueConfigurationStride.rawValue)
         return wire
     }
 }

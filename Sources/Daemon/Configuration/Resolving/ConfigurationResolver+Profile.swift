@@ -7,12 +7,8 @@ extension ConfigurationResolver {
     /// What a device is built with: its generation, with the capabilities and choices that the file gives it.
     func profile(of device: WireDeviceConfiguration, at path: String) throws(ConfigurationError) -> DeviceProfile {
         var profile = device.profile == .dsa2 ? DeviceProfile.dsa2 : .dsa1
-        profile.openPoints = OpenPoints(device.openPoints)
-        if profile.isGeneration2, profile.openPoints.steeringTags == .accepted {
-            throw ConfigurationError(
-                member("\(path).openPoints.steeringTags"),
-                "is accepted_flags, and a dsa2 device has no steering tags; reserved_flags is accepted")
-        }
+        profile.openPoints.take(device.openPoints)
+        try checkOpenPoints(device.openPoints, of: profile, at: "\(path).openPoints")
         let capabilities = device.capabilities
         if capabilities.hasOpcap {
             let source = member("\(path).capabilities.opcap")
@@ -23,6 +19,23 @@ extension ConfigurationResolver {
             profile.general = try general(Setting(capabilities.gencap, from: source), of: profile)
         }
         return profile
+    }
+
+    /// What the ranges of the schema leave open.
+    private func checkOpenPoints(
+        _ wire: WireOpenPointsConfiguration, of profile: DeviceProfile, at path: String
+    ) throws(ConfigurationError) {
+        if profile.isGeneration2, profile.openPoints.steeringTags == .accepted {
+            throw ConfigurationError(
+                member("\(path).steeringTags"),
+                "is accepted_flags, and a dsa2 device has no steering tags; reserved_flags is accepted")
+        }
+        let strides: [UInt32] = profile.isGeneration2 ? [64] : [32, 64]
+        if wire.hasWqcfgStride, !strides.contains(wire.wqcfgStride) {
+            throw ConfigurationError(
+                member("\(path).wqcfgStride"),
+                "is \(wire.wqcfgStride); \(strides.map(String.init).joined(separator: " or ")) is accepted")
+        }
     }
 
     private func operations(
