@@ -65,8 +65,8 @@ struct DestinationReadbackTests {
     @Test func `The last byte of a delta record, or of the last entry's block, is read`() throws {
         let fixture = try device()
         // Differences in blocks 0 and 1000: a record of 20 bytes at the end of page 60.
-        fixture.write([1], at: fixture.page(20))
-        fixture.write([2], at: fixture.page(20) + 8000)
+        fixture.write([1], at: fixture.page(30))
+        fixture.write([2], at: fixture.page(30) + 8000)
         let create = fixture.descriptor(
             .createDeltaRecord, record: 0, flags: .destinationReadback, source: fixture.page(20),
             destination: fixture.page(30), size: 8192
