@@ -35,7 +35,8 @@ struct Swqctl: ParsableCommand {
             CommandGroup(
                 name: "Admin",
                 subcommands: [
-                    DeviceCommand.self, WQCommand.self, EngineCommand.self, ShutdownCommand.self,
+                    DeviceCommand.self, WQCommand.self, EngineCommand.self, RegistersCommand.self,
+                    ShutdownCommand.self,
                 ]),
             CommandGroup(name: "Tool", subcommands: [RawCommand.self, ExplainCommand.self]),
         ])

@@ -85,10 +85,8 @@ extension Server {
         let operand = arguments.hasOperand ? try address(arguments.operand, "operand") : 0
         let register = CommandRegister(
             code: UInt8(truncatingIfNeeded: arguments.command.rawValue), operand: UInt32(truncatingIfNeeded: operand))
-        let queuesBefore = machine.devices[index].workQueues.map(\.state)
-        let stateBefore = machine.devices[index].state
         let answer: (CommandError, UInt16) -> Void = { [self] error, value in
-            announceStates(ofDevice: index, queuesBefore, stateBefore)
+            announceStates(ofDevice: index)
             var result = WireDeviceCommandReturn()
             result.error = UInt32(error.rawValue)
             result.name = error.name
@@ -114,25 +112,14 @@ extension Server {
         deliverEffects()
     }
 
-    /// The command that a device answered with `.active` has ended.
+    /// The command that a device answered with `.active` has ended. Whoever wrote it into the CMD register polls
+    /// CMDSTATUS and is told nothing.
     func finishDeviceCommand(device: Int, error: CommandError) {
-        commandContinuations.removeValue(forKey: device)?(error)
-    }
-
-    private func announceStates(ofDevice index: Int, _ queues: [WorkQueueState], _ state: DeviceState) {
-        for queue in queues.indices where machine.devices[index].workQueues[queue].state != queues[queue] {
-            var event = WireWqStateEvent()
-            event.device = deviceNames[index]
-            event.wq = UInt32(queue)
-            event.state = WireWqStatus.State(machine.devices[index].workQueues[queue].state)
-            announce(.wqState(event), about: nil)
+        guard let answer = commandContinuations.removeValue(forKey: device) else {
+            announceStates(ofDevice: device)
+            return
         }
-        if machine.devices[index].state != state {
-            var event = WireDeviceStateEvent()
-            event.device = deviceNames[index]
-            event.state = WireDeviceStatus.State(machine.devices[index].state)
-            announce(.deviceState(event), about: nil)
-        }
+        answer(error)
     }
 
     func configureWQ(_ arguments: WireConfigureWqArguments, _ id: RequestID, _ session: Session) throws(WireError) {

@@ -57,6 +57,8 @@ final class Server {
     var quiesceContinuations: [UInt64: () -> Void] = [:]
     var drainContinuations: [UInt64: () -> Void] = [:]
     var commandContinuations: [Int: (CommandError) -> Void] = [:]
+    /// By device.
+    var announcedStates: [DeviceStates] = []
     var queryContinuations: [UInt64: (HistoryAnswer) -> Void] = [:]
     var nextToken: UInt64 = 1
     /// Who is told of what an entry of an interrupt table sends.
@@ -119,6 +121,7 @@ final class Server {
         programWatch = try ProgramWatch(mailbox: mailbox)
         unsafe readBuffer = .allocate(capacity: Self.readByteCount)
         try DeviceSetup.plug(configuration.devices, into: &self.machine)
+        announcedStates = initialStates()
     }
 
     deinit {

@@ -63,6 +63,13 @@ package enum Command: String, CaseIterable, Sendable {
     case clearSoftwareError = "clear-software-error"
     case xEngineHold = "x-engine-hold"
 
+    // Register: Protos/swq/v1/register.proto
+    case readRegister = "read-register"
+    case writeRegister = "write-register"
+    case queryFunction = "query-function"
+    case configureFunction = "configure-function"
+    case xDeviceHalt = "x-device-halt"
+
     // Interrupt: Protos/swq/v1/interrupt.proto
     case requestInterrupt = "request-interrupt"
     case releaseInterrupt = "release-interrupt"

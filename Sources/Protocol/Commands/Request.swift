@@ -54,6 +54,11 @@ package enum Request: Sendable {
     case configureWq(WireConfigureWqArguments)
     case clearSoftwareError(WireClearSoftwareErrorArguments)
     case xEngineHold(WireXEngineHoldArguments)
+    case readRegister(WireReadRegisterArguments)
+    case writeRegister(WireWriteRegisterArguments)
+    case queryFunction(WireQueryFunctionArguments)
+    case configureFunction(WireConfigureFunctionArguments)
+    case xDeviceHalt(WireXDeviceHaltArguments)
     case requestInterrupt(WireRequestInterruptArguments)
     case releaseInterrupt(WireReleaseInterruptArguments)
     case attachInterrupt(WireAttachInterruptArguments)
@@ -114,6 +119,11 @@ package enum Request: Sendable {
         case .configureWq: .configureWq
         case .clearSoftwareError: .clearSoftwareError
         case .xEngineHold: .xEngineHold
+        case .readRegister: .readRegister
+        case .writeRegister: .writeRegister
+        case .queryFunction: .queryFunction
+        case .configureFunction: .configureFunction
+        case .xDeviceHalt: .xDeviceHalt
         case .requestInterrupt: .requestInterrupt
         case .releaseInterrupt: .releaseInterrupt
         case .attachInterrupt: .attachInterrupt
@@ -167,6 +177,11 @@ package enum Request: Sendable {
         case .configureWq(let arguments): arguments
         case .clearSoftwareError(let arguments): arguments
         case .xEngineHold(let arguments): arguments
+        case .readRegister(let arguments): arguments
+        case .writeRegister(let arguments): arguments
+        case .queryFunction(let arguments): arguments
+        case .configureFunction(let arguments): arguments
+        case .xDeviceHalt(let arguments): arguments
         case .requestInterrupt(let arguments): arguments
         case .releaseInterrupt(let arguments): arguments
         case .attachInterrupt(let arguments): arguments
@@ -233,6 +248,11 @@ package enum Request: Sendable {
             case .configureWq: .configureWq(try WireConfigureWqArguments(jsonUTF8Bytes: json))
             case .clearSoftwareError: .clearSoftwareError(try WireClearSoftwareErrorArguments(jsonUTF8Bytes: json))
             case .xEngineHold: .xEngineHold(try WireXEngineHoldArguments(jsonUTF8Bytes: json))
+            case .readRegister: .readRegister(try WireReadRegisterArguments(jsonUTF8Bytes: json))
+            case .writeRegister: .writeRegister(try WireWriteRegisterArguments(jsonUTF8Bytes: json))
+            case .queryFunction: .queryFunction(try WireQueryFunctionArguments(jsonUTF8Bytes: json))
+            case .configureFunction: .configureFunction(try WireConfigureFunctionArguments(jsonUTF8Bytes: json))
+            case .xDeviceHalt: .xDeviceHalt(try WireXDeviceHaltArguments(jsonUTF8Bytes: json))
             case .requestInterrupt: .requestInterrupt(try WireRequestInterruptArguments(jsonUTF8Bytes: json))
             case .releaseInterrupt: .releaseInterrupt(try WireReleaseInterruptArguments(jsonUTF8Bytes: json))
             case .attachInterrupt: .attachInterrupt(try WireAttachInterruptArguments(jsonUTF8Bytes: json))

@@ -69,6 +69,23 @@ import Testing
         _ = try user.client.completion(at: try user.submitAccepted())
     }
 
+    @Test func `registers prints what a driver finds through BAR0, by name`() throws {
+        let text = try output("registers", "dsa0")
+        #expect(text.hasPrefix("OFFSET  REGISTER"))
+        let rows = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        #expect(rows.contains(["0x10", "GENCAP", "8", "0x40915f0107"]))
+        #expect(rows.contains(["0x90", "GENSTS", "4", "0x1"]))
+        #expect(!text.contains("CMDSTATUS"), "it reads as 0")
+        let all = try JSONValue(parsing: Array(try output("registers", "dsa0", "--all", "--json").utf8))
+        let names = all.elements.compactMap { $0["register"]?.text }
+        #expect(names.contains("CMDSTATUS") && names.contains("GRPCFG[3]") && names.contains("WQCFG[7]"))
+        let queue = all.elements.first { $0["register"]?.text == "WQCFG[0]" }
+        #expect(
+            queue?["value"]?.elements.first?.text
+                == Hexadecimal.text(
+                    UInt64(try admin.workQueue().threshold) << 32 | UInt64(try admin.workQueue().size)))
+    }
+
     @Test func `shutdown --wait returns when the daemon has ended its work`() throws {
         _ = try output("shutdown", "--wait")
         #expect(try daemon.waitForEnd() == .exited(0))

@@ -193,6 +193,30 @@ extension WireClient {
                 }))
     }
 
+    /// Reads a register of `dsa0`.
+    package func readRegister(_ offset: Int, size: UInt32 = 4) throws -> UInt64 {
+        let answer = try call(
+            .readRegister(
+                .with {
+                    $0.device = "dsa0"
+                    $0.offset = Hexadecimal.text(UInt64(offset))
+                    $0.size = size
+                }), returning: WireReadRegisterReturn.self)
+        return try Self.number(answer.value)
+    }
+
+    /// Writes a register of `dsa0`.
+    package func writeRegister(_ offset: Int, size: UInt32 = 4, _ value: UInt64) throws {
+        try call(
+            .writeRegister(
+                .with {
+                    $0.device = "dsa0"
+                    $0.offset = Hexadecimal.text(UInt64(offset))
+                    $0.size = size
+                    $0.value = Hexadecimal.text(value)
+                }))
+    }
+
     package func subscribe(_ events: String...) throws {
         _ = try call(
             .subscribeEvents(.with { $0.events = events }), returning: WireSubscribeEventsReturn.self)
