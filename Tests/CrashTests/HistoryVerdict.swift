@@ -96,6 +96,8 @@ struct HistoryVerdict {
             case .free:
                 expect(allocated[row.ioasid] != nil, "freed without an allocation: \(row)")
                 allocated[row.ioasid] = nil
+            case .bindDevice, .unbindDevice:
+                expect(open[row.ioasid] != nil, "a device of what is not bound: \(row)")
             case .UNRECOGNIZED: expect(false, "an unknown event: \(row)")
             }
         }

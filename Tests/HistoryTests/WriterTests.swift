@@ -126,6 +126,20 @@ struct WriterTests {
     }
 
     @Test
+    func `A further device belongs to the open binding of its IOASID, and needs one`() throws {
+        let directory = try TemporaryDirectory()
+        let history = try TestHistory(directory)
+        for kind in [HistoryEventKind.bindDevice, .unbindDevice] {
+            #expect(history.record(event(kind, 1, at: 1)) == [.refused(.notBound)])
+        }
+        history.record(
+            event(.bind, 1, at: 1), event(.bindDevice, 1, at: 2), event(.unbindDevice, 1, at: 3),
+            event(.unbind, 1, at: 4))
+        #expect(try history.log().map(\.boundSequence) == [nil, 1, 1, 1])
+        #expect(try history.bindings().map(\.unbound?.sequence) == [4])
+    }
+
+    @Test
     func `A wall clock that steps back reorders nothing and is kept beside the effective time`() throws {
         let directory = try TemporaryDirectory()
         let history = try TestHistory(directory, at: 500)

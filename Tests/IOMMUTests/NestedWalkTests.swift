@@ -107,13 +107,13 @@ struct NestedWalkTests {
         }
         let page9 = UInt64(9) << 12
         let withoutTable = try secondStage(missing: 2)
-        #expect(address(translate(through: withoutTable, address: page9)) == 2 << 12)
+        #expect(address(translate(through: withoutTable, address: page9)) == UInt64(2 << 12))
         let withoutPage = try secondStage(missing: 8)
-        #expect(address(translate(through: withoutPage)) == 8 << 12 | 0x123)
+        #expect(address(translate(through: withoutPage)) == UInt64(8 << 12 | 0x123))
         let readOnly = try secondStage(page: 8, .readOnly)
-        #expect(address(translate(through: readOnly, isWrite: true)) == 8 << 12 | 0x123)
+        #expect(address(translate(through: readOnly, isWrite: true)) == UInt64(8 << 12 | 0x123))
         let readOnlyTable = try secondStage(page: 1, .readOnly)
-        #expect(address(translate(through: readOnlyTable)) == 1 << 12)
+        #expect(address(translate(through: readOnlyTable)) == UInt64(1 << 12))
 
         let complete = try secondStage()
         setGuestEntry(1, to: 8 << 12 | 5)

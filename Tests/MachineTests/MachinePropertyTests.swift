@@ -13,6 +13,8 @@ private struct ModelBinding {
     enum State: Equatable {
         case prepared
         case bound
+        /// Bound, and prepared for a further device.
+        case arriving(device: Int)
         /// `nil`: from all devices.
         case unbinding(device: Int?)
         case drained
@@ -27,7 +29,7 @@ private struct ModelBinding {
     /// Whether a processor may emit the PASID.
     var isEmitted: Bool {
         switch state {
-        case .bound, .departed: true
+        case .bound, .arriving, .departed: true
         case .unbinding(let device): device != nil
         case .prepared, .drained: false
         }
@@ -36,7 +38,7 @@ private struct ModelBinding {
     func hasEntry(_ device: Int) -> Bool {
         switch state {
         case .prepared, .drained: false
-        case .bound, .unbinding, .departed: devices.contains(device)
+        case .bound, .arriving, .unbinding, .departed: devices.contains(device)
         }
     }
 }
@@ -160,7 +162,7 @@ private final class World {
         fixture.memory.removeRegion(at: client.ram.start)
     }
 
-    /// Prepares a binding, publishes or abandons one, or extends one to the other device.
+    /// Prepares a binding, or one's extension to the other device, and publishes or abandons them.
     private func prepareOrAdvance() throws {
         guard let space = spaces.randomElement(using: &generator) else { return }
         let key = space.isGuest ? Self.guestPASIDs.randomElement(using: &generator)! : 0
@@ -173,6 +175,16 @@ private final class World {
                 try fixture.machine.publishBinding(token)
                 space.bindings[key]?.state = .bound
             }
+            return
+        }
+        if case .arriving(let device)? = space.bindings[key]?.state, let token = space.bindings[key]?.token {
+            if chance(4) {
+                fixture.machine.abandonBinding(token)
+            } else {
+                try fixture.machine.publishBinding(token)
+                space.bindings[key]?.devices.insert(device)
+            }
+            space.bindings[key]?.state = .bound
             return
         }
         let expected: MachineError?
@@ -193,9 +205,9 @@ private final class World {
         case .prepared(let token, let ioasid)?:
             #expect(!isInUse(ioasid), "I-04, \(place)")
             space.bindings[key] = ModelBinding(token: token, ioasid: ioasid, devices: [device])
-        case .extended(let ioasid)?:
-            #expect(space.bindings[key]?.ioasid == ioasid, "\(place)")
-            space.bindings[key]?.devices.insert(device)
+        case .extending(let token, let ioasid)?:
+            #expect(space.bindings[key]?.ioasid == ioasid && space.bindings[key]?.token == token, "\(place)")
+            space.bindings[key]?.state = .arriving(device: device)
         case nil:
             break
         }
@@ -219,7 +231,7 @@ private final class World {
         switch binding?.state {
         case nil: expected = .notBound
         case .bound: expected = device.map { binding!.devices.contains($0) } ?? true ? nil : .notBound
-        case .prepared, .drained, .unbinding, .departed: expected = .bindingInProgress
+        case .prepared, .arriving, .drained, .unbinding, .departed: expected = .bindingInProgress
         }
         var start: UnbindingStart?
         let error = machineError { () throws(MachineError) in
@@ -382,7 +394,11 @@ private final class World {
                     fixture.machine.abandonBinding(binding.token)
                     space.bindings[key] = nil
                 default:
-                    #expect(binding.state == .bound, "\(place)")
+                    if case .arriving = binding.state {
+                        fixture.machine.abandonBinding(binding.token)
+                    } else {
+                        #expect(binding.state == .bound, "\(place)")
+                    }
                     if space.isGuest {
                         try fixture.unbind(.guest(key), of: space.client)
                     } else {
@@ -408,7 +424,7 @@ struct MachinePropertyTests {
         seed: UInt64
     ) throws {
         let world = try World(seed: seed)
-        for _ in 0..<1200 {
+        for _ in 0..<1500 {
             try world.act()
             world.check()
         }

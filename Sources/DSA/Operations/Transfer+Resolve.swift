@@ -145,7 +145,7 @@ extension Transfer {
             let offset = (UInt64(blocksDone) + blocks) * UInt64(strides.first)
             switch Self.translate(&request, start.address, offset, &iommu) {
             case .fault(let fault) where blocks == 0:
-                return end(.fault(request.address, isWrite: false, fault))
+                return end(.fault(request.address, isWrite: false, fault), at: kind.name(ofOperand: 0))
             case .fault:
                 window.blockCount = Int(truncatingIfNeeded: blocks)
                 return .ready(byteCount: 0)

@@ -10,16 +10,28 @@ extension Server {
     /// Completes a prepared binding: rows durable, then entries published, then the answer. A space that began to die
     /// meanwhile gets nothing published; its binding is recorded as ended.
     func completeBinding(
-        _ token: BindingToken, of ioasid: HostPASID, in space: ClientSpace, device: Int, actor: Actor,
-        completion: @escaping BindCompletion
+        _ start: BindingStart, in space: ClientSpace, device: Int, actor: Actor, completion: @escaping BindCompletion
     ) {
-        let description = machine.describe(token)
         space.pendingCount += 1
         let finish: BindCompletion = { [self] result in
             space.pendingCount -= 1
             completion(result)
             advanceTeardowns()
         }
+        switch start {
+        case .prepared(let token, let ioasid):
+            completeFirst(token, of: ioasid, in: space, device: device, actor: actor, finish)
+        case .extending(let token, let ioasid):
+            completeExtension(token, of: ioasid, in: space, device: device, actor: actor, finish)
+        }
+    }
+
+    /// The binding to a first device.
+    private func completeFirst(
+        _ token: BindingToken, of ioasid: HostPASID, in space: ClientSpace, device: Int, actor: Actor,
+        _ finish: @escaping BindCompletion
+    ) {
+        let description = machine.describe(token)
         let bind = historyEvent(
             .bind, of: ioasid, guestPASID: description.guestPASID, device: device, in: space, cause: .request,
             actor: actor)
@@ -45,6 +57,41 @@ extension Server {
         }
     }
 
+    /// A further device of what is bound: its row durable, then its entry published.
+    private func completeExtension(
+        _ token: BindingToken, of ioasid: HostPASID, in space: ClientSpace, device: Int, actor: Actor,
+        _ finish: @escaping BindCompletion
+    ) {
+        let guestPASID = machine.describe(token).guestPASID
+        func event(_ kind: HistoryEventKind) -> HistoryEvent {
+            historyEvent(
+                kind, of: ioasid, guestPASID: guestPASID, device: device, in: space, cause: .request, actor: actor)
+        }
+        history.record(event(.bindDevice)) { [self] outcome in
+            guard case .recorded = outcome else {
+                machine.abandonBinding(token)
+                finish(.failure(Self.notRecorded(outcome)))
+                return
+            }
+            let refusal = publish(token, in: space)
+            guard let refusal else {
+                finish(.success(ioasid))
+                return
+            }
+            history.recordFact(event(.unbindDevice)) { [self] _ in
+                machine.abandonBinding(token)
+                finish(.failure(refusal))
+            }
+        }
+    }
+
+    /// Puts a binding that is in the history into force, or says why it cannot be.
+    private func publish(_ token: BindingToken, in space: ClientSpace) -> WireError? {
+        guard !space.isDying else { return WireError(.wrongState, "\(space.name) is being destroyed") }
+        do throws(MachineError) { try machine.publishBinding(token) } catch { return WireError(error) }
+        return nil
+    }
+
     private func recordBind(
         _ bind: HistoryEvent, _ token: BindingToken, device: Int, in space: ClientSpace, actor: Actor,
         wasAllocated: Bool, _ finish: @escaping BindCompletion
@@ -67,13 +114,7 @@ extension Server {
             finish(.failure(earlier ?? outcome.map(Self.notRecorded) ?? Self.notRecordedAtAll))
             return
         }
-        var refusal: WireError?
-        if space.isDying {
-            refusal = WireError(.wrongState, "\(space.name) is being destroyed")
-        } else {
-            do throws(MachineError) { try machine.publishBinding(token) } catch { refusal = WireError(error) }
-        }
-        if let refusal {
+        if let refusal = publish(token, in: space) {
             undoBinding(token, device: device, in: space, actor: actor) { finish(.failure(refusal)) }
             return
         }

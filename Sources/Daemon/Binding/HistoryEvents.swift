@@ -63,6 +63,8 @@ extension Server {
         case .bind: announce(.ioasidBind(data), about: owner)
         case .unbind: announce(.ioasidUnbind(data), about: owner)
         case .free: announce(.ioasidFree(data), about: owner)
+        // No events of the IOASID core.
+        case .bindDevice, .unbindDevice: break
         }
     }
 }

@@ -18,9 +18,15 @@ extension Server {
         }
         switch start {
         case .departing(let token, _):
+            let description = machine.describe(token)
             unbindContinuations[token] = { [self] in
-                machine.completeUnbind(token)
-                finish()
+                let event = historyEvent(
+                    .unbindDevice, of: description.ioasid, guestPASID: description.guestPASID,
+                    device: description.departingDevice, in: space, cause: cause, actor: actor)
+                history.recordFact(event) { [self] _ in
+                    machine.completeUnbind(token)
+                    finish()
+                }
             }
         case .unbinding(let token, _):
             let description = machine.describe(token)

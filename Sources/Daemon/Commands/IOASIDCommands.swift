@@ -116,18 +116,13 @@ extension Server {
         _ start: BindingStart, in space: ClientSpace, device: Int, _ session: Session,
         onSuccess: @escaping (HostPASID) -> Void, onFailure: @escaping (WireError) -> Void
     ) {
-        switch start {
-        case .extended(let ioasid):
-            onSuccess(ioasid)
-        case .prepared(let token, let ioasid):
-            session.isParked = true
-            completeBinding(token, of: ioasid, in: space, device: device, actor: Actor(session)) { [self] result in
-                switch result {
-                case .success(let ioasid): onSuccess(ioasid)
-                case .failure(let error): onFailure(error)
-                }
-                unpark(session)
+        session.isParked = true
+        completeBinding(start, in: space, device: device, actor: Actor(session)) { [self] result in
+            switch result {
+            case .success(let ioasid): onSuccess(ioasid)
+            case .failure(let error): onFailure(error)
             }
+            unpark(session)
         }
     }
 

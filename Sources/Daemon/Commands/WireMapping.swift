@@ -215,6 +215,8 @@ extension WireHistoryKind {
         case .bind: self = .bind
         case .unbind: self = .unbind
         case .free: self = .free
+        case .bindDevice: self = .bindDevice
+        case .unbindDevice: self = .unbindDevice
         }
     }
 }
@@ -226,6 +228,8 @@ extension HistoryEventKind {
         case .bind: self = .bind
         case .unbind: self = .unbind
         case .free: self = .free
+        case .bindDevice: self = .bindDevice
+        case .unbindDevice: self = .unbindDevice
         }
     }
 }

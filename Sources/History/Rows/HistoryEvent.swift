@@ -4,6 +4,10 @@ package enum HistoryEventKind: String, CaseIterable, Sendable {
     case bind
     case unbind
     case free
+    /// An IOASID that is bound was bound to a further device: no event of the IOASID core (virtualization §4.4).
+    case bindDevice = "bind-device"
+    /// It was unbound from one of several devices.
+    case unbindDevice = "unbind-device"
 }
 
 /// Why it happened. The raw value is the text in the `cause`, `bind_cause` and `unbind_cause` columns.

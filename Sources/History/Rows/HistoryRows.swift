@@ -5,7 +5,8 @@ package struct EventRow: Hashable, Sendable {
     /// Effective time (``HistoryClock``): strictly increasing with `sequence`.
     package let time: HistoryTime
     package let event: HistoryEvent
-    /// For `unbind`, the sequence of the `bind` it ended, which identifies the binding; otherwise `nil`.
+    /// For `unbind`, the sequence of the `bind` it ended, which identifies the binding; for `bindDevice` and
+    /// `unbindDevice` that of the binding's `bind`; otherwise `nil`.
     package let boundSequence: Int64?
     /// The run of the daemon that wrote the row.
     package let daemonRun: Int64

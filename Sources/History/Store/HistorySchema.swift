@@ -75,7 +75,7 @@ enum HistorySchema {
                 \(subject),
                     bound_sequence INTEGER,
                     daemon_run INTEGER NOT NULL,
-                    CHECK ((kind = 'unbind') = (bound_sequence IS NOT NULL))
+                    CHECK ((kind = 'alloc' OR kind = 'bind' OR kind = 'free') = (bound_sequence IS NULL))
                 ) STRICT;
                 CREATE INDEX event_ioasid ON event (ioasid);
                 CREATE INDEX event_vm ON event (vm) WHERE vm IS NOT NULL;

@@ -90,7 +90,7 @@ struct EventRecorder: ~Copyable {
         switch event.kind {
         case .bind:
             if let open = open[ioasid] { return .refused(.alreadyBound(boundSequence: open)) }
-        case .unbind:
+        case .unbind, .bindDevice, .unbindDevice:
             guard let open = open[ioasid] else { return .refused(.notBound) }
             boundSequence = open
         case .alloc, .free:
@@ -121,7 +121,7 @@ struct EventRecorder: ~Copyable {
             }
             undo.append((ioasid, nil))
             open[ioasid] = sequence
-        } else if let boundSequence {
+        } else if event.kind == .unbind, let boundSequence {
             try statements.closeBinding.run { row in
                 row.bind(sequence)
                 row.bind(time.nanoseconds)

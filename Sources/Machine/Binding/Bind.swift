@@ -62,7 +62,7 @@ extension Machine {
             guard let index = bindingIndex(of: bound), bindings[index].translation == translation else {
                 throw .differentStage(guestPASID)
             }
-            return .extended(try extendBinding(of: bound, to: device))
+            return .extending(try prepareExtension(of: bound, to: device), bound)
         }
         guard !ioasids.isTaken(spid: guestPASID, in: set) else { throw .bindingInProgress }
         let ioasid: HostPASID
@@ -94,7 +94,9 @@ extension Machine {
         ofProcess process: Int, device: Int
     ) throws(MachineError) -> BindingStart {
         guard devices.contains(device) else { throw .unknownDevice(device) }
-        if let bound = processes[process].pasid { return .extended(try extendBinding(of: bound, to: device)) }
+        if let bound = processes[process].pasid {
+            return .extending(try prepareExtension(of: bound, to: device), bound)
+        }
         guard processes[process].boundDevices == 0 else { throw .bindingInProgress }
         let ioasid = try allocateIOASID(in: hostSet)
         processes[process].boundDevices = 1 << UInt64(device)
@@ -119,16 +121,24 @@ extension Machine {
         return BindingToken(index: index)
     }
 
-    /// Gives a bound PASID an entry for one more requester.
-    private mutating func extendBinding(of ioasid: HostPASID, to device: Int) throws(MachineError) -> HostPASID {
+    /// Begins to bind a PASID that is bound to a further device.
+    private mutating func prepareExtension(
+        of ioasid: HostPASID, to device: Int
+    ) throws(MachineError) -> BindingToken {
         guard let index = bindingIndex(of: ioasid), bindings[index].state == .bound,
-            bindings[index].departingDevice == nil
+            bindings[index].arrivingDevice == nil, bindings[index].departingDevice == nil
         else { throw .bindingInProgress }
         guard bindings[index].devices >> UInt64(device) & 1 == 0 else { throw .alreadyBound }
+        bindings[index].arrivingDevice = device
+        return BindingToken(index: index)
+    }
+
+    /// Gives a bound PASID an entry for the device that arrives.
+    private mutating func publishExtension(_ index: Int, to device: Int) throws(MachineError) {
         guard setEntry(of: bindings[index], device: device) else { throw .outOfFrames }
+        bindings[index].arrivingDevice = nil
         bindings[index].devices |= 1 << UInt64(device)
         if case .process(let process) = bindings[index].owner { processes[process].boundDevices |= 1 << UInt64(device) }
-        return ioasid
     }
 
     private mutating func setEntry(of binding: Binding, device: Int) -> Bool {
@@ -148,11 +158,15 @@ extension Machine {
     }
 
     /// Puts a prepared binding into force: the IOMMU entry first, then what lets a processor emit the PASID
-    /// (virtualization §1.1, P7).
+    /// (virtualization §1.1, P7). Of a further device, the entry.
     ///
     /// - Throws: ``MachineError/outOfFrames``; the binding is still prepared, and ``abandonBinding(_:)`` ends it.
     public mutating func publishBinding(_ token: BindingToken) throws(MachineError) {
         let index = token.index
+        if let device = bindings[index].arrivingDevice {
+            try publishExtension(index, to: device)
+            return
+        }
         let binding = bindings[index]
         guard case .preparing(let change) = binding.state else { preconditionFailure("a binding is published once") }
         let device = binding.devices.trailingZeroBitCount
@@ -182,8 +196,13 @@ extension Machine {
         bindings[index].state = .bound
     }
 
-    /// Takes a prepared binding back. The IOASID goes with it if it was allocated for it.
+    /// Takes a prepared binding back. The IOASID goes with it if it was allocated for it. A further device that was
+    /// prepared does not arrive, and the binding stays.
     public mutating func abandonBinding(_ token: BindingToken) {
+        guard bindings[token.index].arrivingDevice == nil else {
+            bindings[token.index].arrivingDevice = nil
+            return
+        }
         let binding = bindings.remove(token.index)
         guard case .preparing(let change) = binding.state else { preconditionFailure("only a prepared binding") }
         if let change { ioasids.abortAttach(change) }

@@ -22,7 +22,8 @@ public enum GuestStage: Hashable, Sendable {
 ///         └──abandon──> gone
 ///
 /// The driver makes the history durable in `preparing`, before anything can submit or be translated, and in `drained`,
-/// before the IOASID can be used again.
+/// before the IOASID can be used again. While it is bound a further device arrives in the same way, prepared and then
+/// published or abandoned, and one of several departs.
 struct Binding: Sendable {
     enum State: Hashable, Sendable {
         case preparing(IOASIDBindingChange?)
@@ -42,6 +43,8 @@ struct Binding: Sendable {
     /// Bit n: device n has an IOMMU entry for the IOASID.
     var devices: UInt64
     var state: State
+    /// A further device is being bound; it has no IOMMU entry yet.
+    var arrivingDevice: Int?
     /// One device of several is being unbound; the binding stays.
     var departingDevice: Int?
     /// Entries of the devices' interrupt tables that were set up for the IOASID.
@@ -62,21 +65,23 @@ public struct BindingDescription: Hashable, Sendable {
     public let devices: UInt64
     /// The IOASID is freed by the unbind.
     public let isIOASIDOwned: Bool
+    /// The one device of several that is being unbound.
+    public let departingDevice: Int?
 }
 
 /// How a bind request began.
 public enum BindingStart: Hashable, Sendable {
     /// A new binding: make it durable, then publish it.
     case prepared(BindingToken, HostPASID)
-    /// The address space had its PASID already; the device was added to it. No event of the IOASID core, nothing to
-    /// record (virtualization §4.4).
-    case extended(HostPASID)
+    /// The address space has its PASID already, and a further device is to be added: make that durable, then publish
+    /// it. No event of the IOASID core (virtualization §4.4).
+    case extending(BindingToken, HostPASID)
 }
 
 /// How an unbind request began.
 public enum UnbindingStart: Hashable, Sendable {
     /// The last device: nobody can submit with the PASID any more; ``MachineEffect/unbindDrained(_:)`` follows.
     case unbinding(BindingToken, HostPASID)
-    /// One device of several: its descriptors drain, ``MachineEffect/unbindDrained(_:)`` follows and needs no record.
+    /// One device of several: its descriptors drain, and ``MachineEffect/unbindDrained(_:)`` follows.
     case departing(BindingToken, HostPASID)
 }

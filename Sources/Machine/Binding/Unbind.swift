@@ -28,7 +28,9 @@ extension Machine {
 
     private mutating func beginUnbind(of ioasid: HostPASID, device: Int?) throws(MachineError) -> UnbindingStart {
         guard let index = bindingIndex(of: ioasid) else { throw .notBound }
-        guard bindings[index].state == .bound, bindings[index].departingDevice == nil else { throw .bindingInProgress }
+        guard bindings[index].state == .bound, bindings[index].arrivingDevice == nil,
+            bindings[index].departingDevice == nil
+        else { throw .bindingInProgress }
         let token = BindingToken(index: index)
         if let device {
             guard bindings[index].devices >> UInt64(device) & 1 == 1 else { throw .notBound }
@@ -111,7 +113,7 @@ extension Machine {
         let binding = bindings[token.index]
         return BindingDescription(
             ioasid: binding.ioasid, set: binding.set, owner: binding.owner, guestPASID: binding.guestPASID,
-            devices: binding.devices, isIOASIDOwned: binding.isIOASIDOwned)
+            devices: binding.devices, isIOASIDOwned: binding.isIOASIDOwned, departingDevice: binding.departingDevice)
     }
 
     /// The binding of an IOASID, if it has one.

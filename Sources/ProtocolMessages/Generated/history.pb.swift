@@ -37,6 +37,12 @@ package nonisolated enum WireHistoryKind: SwiftProtobuf.Enum, Swift.CaseIterable
 
   /// Returned to the set's quota.
   case free // = 3
+
+  /// What is bound already was bound to a further device.
+  case bindDevice // = 4
+
+  /// What stays bound was unbound from one of its devices.
+  case unbindDevice // = 5
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -49,6 +55,8 @@ package nonisolated enum WireHistoryKind: SwiftProtobuf.Enum, Swift.CaseIterable
     case 1: self = .bind
     case 2: self = .unbind
     case 3: self = .free
+    case 4: self = .bindDevice
+    case 5: self = .unbindDevice
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -59,6 +67,8 @@ package nonisolated enum WireHistoryKind: SwiftProtobuf.Enum, Swift.CaseIterable
     case .bind: return 1
     case .unbind: return 2
     case .free: return 3
+    case .bindDevice: return 4
+    case .unbindDevice: return 5
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -69,6 +79,8 @@ package nonisolated enum WireHistoryKind: SwiftProtobuf.Enum, Swift.CaseIterable
     .bind,
     .unbind,
     .free,
+    .bindDevice,
+    .unbindDevice,
   ]
 
 }
@@ -622,7 +634,7 @@ package nonisolated struct WireBinding: Sendable {
   /// Clears the value of `vm`. Subsequent reads from it will return its default value.
   package mutating func clearVm() {self._vm = nil}
 
-  /// Requester ID of the device, bus:device.function.
+  /// Requester ID of the device that it was bound to first, bus:device.function; `bind_device` events name the others.
   package var rid: String {
     get {_rid ?? String()}
     set {_rid = newValue}
@@ -808,7 +820,7 @@ package nonisolated struct WireBinding: Sendable {
 fileprivate nonisolated let _protobuf_package = "swq.v1"
 
 nonisolated extension WireHistoryKind: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0alloc\0\u{1}bind\0\u{1}unbind\0\u{1}free\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0alloc\0\u{1}bind\0\u{1}unbind\0\u{1}free\0\u{1}bind_device\0\u{1}unbind_device\0")
 }
 
 nonisolated extension WireHistoryCause: SwiftProtobuf._ProtoNameProviding {

@@ -7,7 +7,8 @@ struct HistoryCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "history", abstract: "What happened to IOASIDs, and whose they were at a time.",
         discussion: """
-            Events are allocations, binds, unbinds and frees in their order. Bindings are the intervals from bind to \
+            Events are allocations, binds, unbinds and frees in their order, and which devices a bound PASID got and \
+            lost. Bindings are the intervals from bind to \
             unbind that were in force at one time.
 
               swqctl history --ioasid 7               what happened to PASID 7
@@ -143,6 +144,8 @@ enum HistoryKindArgument: String, CaseIterable, ExpressibleByArgument {
     case bind
     case unbind
     case free
+    case bindDevice = "bind-device"
+    case unbindDevice = "unbind-device"
 
     /// The same in the protocol.
     var wire: WireHistoryKind {
@@ -151,6 +154,8 @@ enum HistoryKindArgument: String, CaseIterable, ExpressibleByArgument {
         case .bind: .bind
         case .unbind: .unbind
         case .free: .free
+        case .bindDevice: .bindDevice
+        case .unbindDevice: .unbindDevice
         }
     }
 }

@@ -22,6 +22,12 @@ import Testing
     /// Starts a process that keeps `socket` and writes into `pipe` what the daemon says there until it closes it; this
     /// process exits.
     private static func leave(_ socket: CInt, to pipe: String) throws -> Never {
+        // It waits for as long as it takes, unlike this process.
+        var never = timeval(tv_sec: 0, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        guard unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &never, size) == 0 else {
+            throw SystemError.last("setsockopt")
+        }
         // The heir gets nothing else: whoever waits for the end of this process waits for the end of its pipes.
         for number in 3..<CInt(clamping: try DescriptorLimit.current().soft) { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
         var launch = ChildProcess.Launch("/bin/sh", ["-c", #"exec cat <&3 >"$0""#, pipe])

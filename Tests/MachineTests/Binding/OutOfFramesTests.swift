@@ -41,7 +41,10 @@ extension MachineFixture {
 
     /// Publishes a binding; a refusal is followed by its abandonment.
     fileprivate func publishOrAbandon(_ start: BindingStart) throws(MachineError) {
-        guard case .prepared(let token, _) = start else { return }
+        let token: BindingToken
+        switch start {
+        case .prepared(let prepared, _), .extending(let prepared, _): token = prepared
+        }
         do throws(MachineError) {
             try machine.publishBinding(token)
         } catch {
@@ -112,7 +115,8 @@ struct OutOfFramesTests {
         let (process, ioasid) = try fixture.makeBoundProcess()
         let needed = try fixture.framesNeeded(
             to: { () throws(MachineError) in
-                _ = try fixture.machine.prepareBinding(ofProcess: process.process, device: 1)
+                try fixture.publishOrAbandon(
+                    try fixture.machine.prepareBinding(ofProcess: process.process, device: 1))
             },
             afterRefusal: { #expect(fixture.machine.describeBinding(of: ioasid)?.devices == 0b01) })
         #expect(needed == 1)

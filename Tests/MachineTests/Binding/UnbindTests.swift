@@ -140,9 +140,8 @@ struct UnbindTests {
         let fixture = try MachineFixture(deviceCount: 2)
         let (guest, ioasid) = try fixture.makeBoundGuest(.guest(7))
         let (process, processIOASID) = try fixture.makeBoundProcess()
-        #expect(try fixture.prepare(.guest(7), of: guest, device: 1) == .extended(ioasid))
-        #expect(
-            try fixture.machine.prepareBinding(ofProcess: process.process, device: 1) == .extended(processIOASID))
+        try fixture.bind(.guest(7), of: guest, device: 1)
+        try fixture.bind(process, device: 1)
         #expect(fixture.machine.boundCount == 2)
         for (client, bound) in [(guest, ioasid), (process, processIOASID)] {
             #expect(fixture.machine.describeBinding(of: bound)?.devices == 0b11)
@@ -157,6 +156,30 @@ struct UnbindTests {
         #expect(
             machineError { () throws(MachineError) in _ = try fixture.prepare(.guest(7), of: guest, device: 1) }
                 == .alreadyBound)
+    }
+
+    @Test func `A second device that is prepared is not there yet, and can be taken back`() throws {
+        let fixture = try MachineFixture(deviceCount: 2)
+        let (process, ioasid) = try fixture.makeBoundProcess()
+        let start = try fixture.machine.prepareBinding(ofProcess: process.process, device: 1)
+        guard case .extending(let token, ioasid) = start else {
+            Issue.record("\(start)")
+            return
+        }
+        #expect(!fixture.hasEntry(ioasid, device: 1))
+        let during: [MachineError?] = [
+            machineError { () throws(MachineError) in
+                _ = try fixture.machine.prepareBinding(ofProcess: process.process, device: 1)
+            },
+            machineError { () throws(MachineError) in
+                _ = try fixture.machine.beginUnbind(ofProcess: process.process, device: nil)
+            },
+        ]
+        #expect(during == [.bindingInProgress, .bindingInProgress])
+        fixture.machine.abandonBinding(token)
+        #expect(fixture.machine.describeBinding(of: ioasid)?.devices == 0b01)
+        #expect(fixture.enqcmd(fixture.noOp(record: 0), on: process) == .accepted, "the first device is untouched")
+        try fixture.unbind(process)
     }
 
     @Test func `A guest PASID has one address space on all devices`() throws {

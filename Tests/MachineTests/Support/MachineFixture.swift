@@ -208,8 +208,7 @@ extension MachineFixture {
     @discardableResult
     func bind(_ client: Client, device: Int = 0) throws -> HostPASID {
         switch try machine.prepareBinding(ofProcess: client.process, device: device) {
-        case .extended(let ioasid): return ioasid
-        case .prepared(let token, let ioasid):
+        case .prepared(let token, let ioasid), .extending(let token, let ioasid):
             try machine.publishBinding(token)
             return ioasid
         }
@@ -219,8 +218,7 @@ extension MachineFixture {
     @discardableResult
     func bind(_ guestPASID: GuestPASID, of client: Client, device: Int = 0) throws -> HostPASID {
         switch try prepare(guestPASID, of: client, device: device) {
-        case .extended(let ioasid): return ioasid
-        case .prepared(let token, let ioasid):
+        case .prepared(let token, let ioasid), .extending(let token, let ioasid):
             try machine.publishBinding(token)
             return ioasid
         }
