@@ -41,7 +41,10 @@ private struct ResumptionRun {
             guard record.isPartial else {
                 return difference(record, client, site, outcome)
             }
-            guard let page = space.model.page(of: record.faultAddress), space.model.kinds[page] != .readWrite else {
+            // A block that fails its check is not written. Whether its destination is looked at before is open, so a
+            // destination outside the space may fault where the model ends with the check: there is nothing to resume.
+            guard let page = space.model.page(of: record.faultAddress) else { return nil }
+            guard space.model.kinds[page] != .readWrite else {
                 return "a fault at \(hexadecimal(record.faultAddress)), which is accessible"
             }
             set(.readWrite, page)
