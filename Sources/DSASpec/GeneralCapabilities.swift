@@ -13,8 +13,8 @@ public struct GeneralCapabilities: RawRepresentable, Hashable, Sendable, Bitwise
     /// 2^31 bytes, batches of 1024, 2048 IMS entries, configurable. Bit 38 is set on them too; its meaning is unknown.
     public static let dsa1 = Self(rawValue: 0x40_915F_0107)
 
-    /// A DSA 2.0 part of the same size: besides, stride of Translation Fetch, Fill with 16 bytes of pattern, CRC64, event
-    /// log with entries of 64 bytes, which drops what finds it full, fault info, and batch continuation.
+    /// A DSA 2.0 part of the same size: besides, stride of Translation Fetch, Fill with 16 bytes of pattern, CRC64,
+    /// event log with entries of 64 bytes, which drops what finds it full, fault info, and batch continuation.
     public static let dsa2 = Self(rawValue: 0x1_915F_BD87)
 
     /// Bit 0: Block on Fault.

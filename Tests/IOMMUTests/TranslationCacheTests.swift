@@ -98,8 +98,10 @@ struct TranslationCacheTests {
         (.globalTLB, true, true),
         (.pasidTLB(CachedGuest.domain, .number(7)), false, false),
         (.pasidTLB(DomainID(rawValue: 0x103), CachedGuest.nested), false, false),
-        (.pasidTLBPages(CachedGuest.domain, CachedGuest.nested, LinearAddress(rawValue: 4 << 12), byteCount: 4096),
-            false, false),
+        (
+            .pasidTLBPages(CachedGuest.domain, CachedGuest.nested, LinearAddress(rawValue: 4 << 12), byteCount: 4096),
+            false, false
+        ),
         (.pasidTLBPages(CachedGuest.domain, CachedGuest.nested, page3, byteCount: 0), false, false),
         (.domainTLB(DomainID(rawValue: 2)), false, false),
         (.domainTLBPages(DomainID(rawValue: 2), page11, byteCount: 4096), false, false),

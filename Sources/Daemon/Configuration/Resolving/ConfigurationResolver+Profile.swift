@@ -80,8 +80,8 @@ extension GeneralCapabilities {
     /// destination readback, the maximum sizes, and bit 38, whose meaning nobody knows (dsa-device appendix B, 9).
     fileprivate static let choices1: UInt64 = 0x40_01FF_010F
 
-    /// The same of a DSA 2 device, whose Cache Flush has no cache control; and stride of Translation Fetch, Fill with 16
-    /// bytes of pattern, CRC64.
+    /// The same of a DSA 2 device, whose Cache Flush has no cache control; and stride of Translation Fetch, Fill with
+    /// 16 bytes of pattern, CRC64.
     fileprivate static let choices2: UInt64 = 0x40_01FF_0D87
 }
 
