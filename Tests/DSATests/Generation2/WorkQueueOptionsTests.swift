@@ -146,7 +146,7 @@ struct PRSDisableTests {
 struct ATSDisableTests {
     private func fixture() throws -> DeviceFixture {
         let fixture = try DeviceFixture.generation2 { $0.atsDisable = true }
-        try fixture.unmap(page: 30)
+        try fixture.unmap(page: 28)
         try fixture.map(page: 31, writable: false)
         return fixture
     }
@@ -155,20 +155,20 @@ struct ATSDisableTests {
         let fixture = try fixture()
         try fixture.enqueue(
             fixture.descriptor(
-                .memoryMove, record: 0, source: fixture.page(30), destination: fixture.page(20), size: 64))
+                .memoryMove, record: 0, source: fixture.page(28), destination: fixture.page(20), size: 64))
         var crc = fixture.descriptor(.crcGeneration, record: 1, flags: .readCRCSeed, source: fixture.page(20), size: 8)
-        crc.crcSeedAddress = LinearAddress(rawValue: fixture.page(30))
+        crc.crcSeedAddress = LinearAddress(rawValue: fixture.page(28))
         try fixture.enqueue(crc)
-        try fixture.enqueue(fixture.batch(list: fixture.page(30), count: 2, record: 2))
+        try fixture.enqueue(fixture.batch(list: fixture.page(28), count: 2, record: 2))
         var drain = fixture.descriptor(.drain, record: 3, flags: .readbackAddress1Valid)
-        drain.readbackAddress1 = LinearAddress(rawValue: fixture.page(30))
+        drain.readbackAddress1 = LinearAddress(rawValue: fixture.page(28))
         try fixture.enqueue(drain)
         fixture.run()
         #expect((0...3).allSatisfy { fixture.status($0) == .hardwareError })
         #expect(fixture.device.sentPageRequests.isEmpty)
     }
 
-    @Test(arguments: [30, 31])
+    @Test(arguments: [28, 31])
     func `A write that faults is lost, the status is success`(page: Int) throws {
         let fixture = try fixture()
         let source = [UInt8](repeating: 0x5A, count: 3 * 4096)

@@ -28,10 +28,7 @@ struct RegisterExpectation: Sendable, CustomTestStringConvertible {
         RegisterExpectation(.workQueueCapabilities, [0x0008_0080, 0x3B_0000]),
         RegisterExpectation(.groupCapabilities, [0x3_6004, 0]),
         RegisterExpectation(.engineCapabilities, [4, 0]),
-        RegisterExpectation(
-            .operationCapabilities,
-            [UInt32(truncatingIfNeeded: OpcodeSet.emulated.bits), UInt32(OpcodeSet.emulated.bits >> 32)]
-                + [0, 0, 0, 0, 0, 0]),
+        RegisterExpectation(.operationCapabilities, [0x003F_03FF, 1, 0, 0, 0, 0, 0, 0]),
         RegisterExpectation(.tableOffsets, [0x0008_0006, 0x0100_0004, 0x0090_0020, 0]),
         RegisterExpectation(.generalConfiguration, [96], writable: 0x10FF),
         RegisterExpectation(.generalControl, [0], writable: 3, enabled: 3),

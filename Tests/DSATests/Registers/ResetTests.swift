@@ -60,11 +60,11 @@ struct ResetTests {
         profile.workQueueFeatures.insert(.operationConfiguration)
         let fixture = try DeviceFixture(profile: profile)
         let entry = fixture.workQueueOffset(0) + 32
-        #expect(fixture.read64(entry) == OpcodeSet.emulated.bits)
+        #expect(fixture.read64(entry) == DeviceProfile.dsa1.operations.bits)
         fixture.write64(entry, 1)
         #expect(fixture.read64(entry) == 1)
         #expect(fixture.command(10, 1) == 0)
-        #expect(fixture.read64(entry) == OpcodeSet.emulated.bits)
+        #expect(fixture.read64(entry) == DeviceProfile.dsa1.operations.bits)
     }
 
     @Test func `Disable Device and Disable WQ change states alone`() throws {
