@@ -151,6 +151,7 @@ extension CheckContext {
         isPrivileged = configuration.isPrivileged
         isPrivilegedModeEnabled = function.isPrivilegedModeEnabled
         isBlockOnFaultEnabled = configuration.blockOnFaultEnable
+        isTranslationServiceEnabled = !configuration.atsDisable
         areUserInterruptsEnabled = device.areUserInterruptsEnabled
         isTrafficClassAEnabled = function.trafficClasses >> group.trafficClassA & 1 == 1
         isTrafficClassBEnabled = function.trafficClasses >> group.trafficClassB & 1 == 1
