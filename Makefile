@@ -42,6 +42,7 @@ test:
 	$(MAKE) check
 	$(SWIFT) test
 	scripts/test-qmp
+	scripts/test-libswq
 	$(MAKE) check-systemd
 	$(MAKE) check-install
 	@echo 'test: every check and every test passed'
