@@ -40,8 +40,9 @@ extension Server {
         }
     }
 
-    /// What a daemon that stops still does, besides what reads only: the drain waits for held engines.
-    private static let commandsWhileStopping: Set<Command> = [.shutdown, .xEngineHold]
+    /// What a daemon that stops still does, besides what reads only: the drain waits for held engines, and the end
+    /// for a held history.
+    private static let commandsWhileStopping: Set<Command> = [.shutdown, .xEngineHold, .xHistoryHold]
 
     /// Why a connection may not use a command now; `nil` when it may.
     func legality(of description: CommandDescription, for session: Session) -> WireError? {
@@ -174,6 +175,7 @@ extension Server {
             case .setInterruptEventfd(let arguments): try setInterruptEventFD(arguments, id, session)
             case .queryHistory(let arguments): try queryHistory(arguments, id, session)
             case .queryBindings(let arguments): try queryBindings(arguments, id, session)
+            case .xHistoryHold(let arguments): holdHistory(arguments, id, session)
             }
         } catch {
             reply(error, to: session, id: id)

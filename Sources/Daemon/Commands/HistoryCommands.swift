@@ -39,6 +39,11 @@ extension Server {
         }
     }
 
+    func holdHistory(_ arguments: WireXHistoryHoldArguments, _ id: RequestID, _ session: Session) {
+        history.setHold(arguments.hold)
+        replyEmpty(to: session, id: id)
+    }
+
     private func replyEvents(
         _ found: Result<[EventRow], HistoryError>, limit: Int, _ id: RequestID, _ session: Session
     ) {

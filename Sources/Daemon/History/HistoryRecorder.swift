@@ -75,6 +75,11 @@ final class HistoryRecorder {
         store.writer.setRetention(policy)
     }
 
+    /// Keeps events from becoming durable, or lets them.
+    func setHold(_ isHeld: Bool) {
+        store.writer.setHold(isHeld)
+    }
+
     /// Marks a stop in order.
     func close() throws(HistoryError) {
         try store.close(at: HistoryTime(nanoseconds: WallClock.nanoseconds()))

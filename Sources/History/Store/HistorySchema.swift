@@ -40,9 +40,13 @@ enum HistorySchema {
     /// identifiers are stored as the signed integer of the same bits. `daemon_run` columns are numbers, not foreign
     /// keys: retention may remove the run of a row that stays.
     private static func createTables(_ db: Database) throws {
-        // Not IN: SQLite builds a table for its list at every insert.
-        let kinds = HistoryEventKind.allCases.map { "kind = '\($0.rawValue)'" }.joined(separator: " OR ")
-        let causes = HistoryCause.allCases.map { "cause = '\($0.rawValue)'" }.joined(separator: " OR ")
+        // Literals, because a released migration must not change with an enumeration. Not IN: SQLite builds a table for
+        // its list at every insert.
+        let kinds = ["alloc", "bind", "unbind", "free", "bind-device", "unbind-device"]
+            .map { "kind = '\($0)'" }.joined(separator: " OR ")
+        let causes = [
+            "request", "client-died", "vm-torn-down", "migration", "daemon-start", "daemon-restart", "daemon-stop",
+        ].map { "cause = '\($0)'" }.joined(separator: " OR ")
         let subject = """
                 ioasid INTEGER NOT NULL CHECK (ioasid >= 0),
                 guest_pasid INTEGER,

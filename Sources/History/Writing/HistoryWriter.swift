@@ -23,6 +23,8 @@ package final class HistoryWriter: Sendable {
         var flushes: [DispatchSemaphore] = []
         /// The thread waits for `wake`.
         var sleeps = false
+        /// Nothing that is queued is written, until the end.
+        var isHeld = false
         var counts = HistoryWriterCounts()
 
         /// Whether the thread has to be woken; it counts as awake from now on.
@@ -104,6 +106,16 @@ package final class HistoryWriter: Sendable {
     /// Takes effect at the next heartbeat.
     package func setRetention(_ policy: RetentionPolicy) {
         state.withLock { $0.retention = policy }
+    }
+
+    /// Keeps what is queued from being written, or lets it: what a test needs to act in between. The end of the run
+    /// writes it all the same.
+    package func setHold(_ isHeld: Bool) {
+        let mustWake = state.withLock { state -> Bool in
+            state.isHeld = isHeld
+            return state.takeSleep()
+        }
+        if mustWake { wake.signal() }
     }
 
     package var counts: HistoryWriterCounts {
@@ -196,6 +208,10 @@ package final class HistoryWriter: Sendable {
     private func nextStep(_ work: inout [HistoryWork], removing: Bool) -> Step {
         var flushes: [DispatchSemaphore] = []
         let step = state.withLock { state -> Step in
+            if state.isHeld, case .running = state.phase {
+                state.sleeps = true
+                return .sleep
+            }
             swap(&work, &state.queue)
             if case .running = state.phase {
                 guard work.isEmpty else { return .write }

@@ -80,4 +80,5 @@ package enum Command: String, CaseIterable, Sendable {
     // History: Protos/swq/v1/history.proto
     case queryHistory = "query-history"
     case queryBindings = "query-bindings"
+    case xHistoryHold = "x-history-hold"
 }

@@ -66,6 +66,7 @@ package enum Request: Sendable {
     case setInterruptEventfd(WireSetInterruptEventfdArguments)
     case queryHistory(WireQueryHistoryArguments)
     case queryBindings(WireQueryBindingsArguments)
+    case xHistoryHold(WireXHistoryHoldArguments)
 
     /// The command.
     package var command: Command {
@@ -131,6 +132,7 @@ package enum Request: Sendable {
         case .setInterruptEventfd: .setInterruptEventfd
         case .queryHistory: .queryHistory
         case .queryBindings: .queryBindings
+        case .xHistoryHold: .xHistoryHold
         }
     }
 
@@ -189,6 +191,7 @@ package enum Request: Sendable {
         case .setInterruptEventfd(let arguments): arguments
         case .queryHistory(let arguments): arguments
         case .queryBindings(let arguments): arguments
+        case .xHistoryHold(let arguments): arguments
         case .queryVersion, .queryCommands, .querySchema, .queryStatus, .queryConnection, .shutdown, .detach,
             .queryProcessor, .queryIoasidSets:
             nil
@@ -260,6 +263,7 @@ package enum Request: Sendable {
             case .setInterruptEventfd: .setInterruptEventfd(try WireSetInterruptEventfdArguments(jsonUTF8Bytes: json))
             case .queryHistory: .queryHistory(try WireQueryHistoryArguments(jsonUTF8Bytes: json))
             case .queryBindings: .queryBindings(try WireQueryBindingsArguments(jsonUTF8Bytes: json))
+            case .xHistoryHold: .xHistoryHold(try WireXHistoryHoldArguments(jsonUTF8Bytes: json))
             }
     }
 }

@@ -148,6 +148,29 @@ package nonisolated enum WireHistoryCause: SwiftProtobuf.Enum, Swift.CaseIterabl
 
 }
 
+/// Arguments of `x-history-hold`. Since 0.1.
+package nonisolated struct WireXHistoryHoldArguments: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Hold (true) or release (false).
+  package var hold: Bool {
+    get {_hold ?? false}
+    set {_hold = newValue}
+  }
+  /// Returns true if `hold` has been explicitly set.
+  package var hasHold: Bool {self._hold != nil}
+  /// Clears the value of `hold`. Subsequent reads from it will return its default value.
+  package mutating func clearHold() {self._hold = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _hold: Bool? = nil
+}
+
 /// Arguments of `query-history`. Members narrow the answer; all must hold. Since 0.1.
 package nonisolated struct WireQueryHistoryArguments: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -825,6 +848,40 @@ nonisolated extension WireHistoryKind: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireHistoryCause: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0request\0\u{1}client_died\0\u{1}vm_destroyed\0\u{1}migration\0\u{1}daemon_restart\0\u{1}daemon_stop\0")
+}
+
+nonisolated extension WireXHistoryHoldArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".XHistoryHoldArguments"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hold\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self._hold) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._hold {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireXHistoryHoldArguments, rhs: WireXHistoryHoldArguments) -> Bool {
+    if lhs._hold != rhs._hold {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension WireQueryHistoryArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

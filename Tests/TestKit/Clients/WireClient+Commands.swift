@@ -180,6 +180,11 @@ extension WireClient {
                 }))
     }
 
+    /// Keeps binds and unbinds from becoming durable, or lets them.
+    package func holdHistory(_ isHeld: Bool = true) throws {
+        try call(.xHistoryHold(.with { $0.hold = isHeld }))
+    }
+
     @discardableResult
     package func deviceCommand(
         _ command: WireDeviceCommandArguments.Command, operand: UInt64 = 0
