@@ -145,8 +145,8 @@ let package = Package(
     cLanguageStandard: .gnu11
 )
 
-// While working on one part: SWQD_TESTS="DSATests IOMMUTests" leaves only these test targets and what they need, so that
-// `swift build --build-tests` compiles nothing else.
+// While working on one part: SWQD_TESTS="DSATests IOMMUTests" leaves only these test targets and what they need, so
+// that `swift build --build-tests` compiles nothing else.
 if let names = Context.environment["SWQD_TESTS"], !names.isEmpty {
     var wanted = Set(names.split(separator: " ").map(String.init))
     var found = -1

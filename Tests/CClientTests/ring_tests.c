@@ -145,7 +145,7 @@ static void hammer(uint32_t spins, uint64_t ticket) {
         EXPECT(pthread_create(&threads[number], NULL, produce, &producers[number]) == 0);
     }
     for (int number = 0; number < THREADS; number++) pthread_join(threads[number], NULL);
-    // A command behind the posts is answered after them only if it comes from the same thread; so ask until they are in.
+    // A command behind the posts is answered after them only if it comes from the same thread; so ask till they are in.
     struct swq_ring_answer answer;
     uint64_t words[8] = {0};
     do swq_ring_execute(&f.ring, SWQ_RING_ENQCMD, 0, words, &answer);

@@ -9,8 +9,8 @@
 ///     program   claim (free) -> fill -> publish (pending) -> ring the bell if the daemon sleeps -> spin, then futex
 ///     daemon    take (pending) -> read once, check, carry out -> answer (state) -> wake the futex if someone sleeps
 ///
-/// Every function is static inline and calls nothing, not even libc: it can be used in a signal handler and in code that
-/// was patched into a program. `errno` is left alone. Works as C11 and as C++.
+/// Every function is static inline and calls nothing, not even libc: it can be used in a signal handler and in code
+/// that was patched into a program. `errno` is left alone. Works as C11 and as C++.
 ///
 /// Layout: one page of header, then the slots. Integers are little-endian, as everything on x86-64.
 
