@@ -25,6 +25,7 @@ build:
 	$(SWIFT) build $(RELEASE) --product swqd
 	$(SWIFT) build $(RELEASE) --product swqctl
 	bin=$$($(SWIFT) build $(RELEASE) --show-bin-path); scripts/stage-install "$$bin" "$(TREE)"
+	scripts/build-preload "$(TREE)"
 
 # Copies the install tree. The units name the programs by the prefix they are installed under.
 install:
@@ -41,6 +42,7 @@ test:
 	scripts/bootstrap --test
 	$(MAKE) check
 	$(SWIFT) test
+	scripts/test-preload
 	scripts/test-qmp
 	scripts/test-libswq
 	$(MAKE) check-systemd
