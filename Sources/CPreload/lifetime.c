@@ -18,11 +18,17 @@ enum { KERNEL_SIGSET_BYTES = 8 };
 struct swq_lifetime *_Atomic swq_lifetime;
 
 bool swq_lifetime_begin(void) {
-    if (atomic_load_explicit(&swq_lifetime, memory_order_acquire)) return true;
+    struct swq_lifetime *present = atomic_load_explicit(&swq_lifetime, memory_order_acquire);
+    if (present) {
+        // In a child of fork the pages are there and empty.
+        if (present->process == 0) present->process = (int32_t)swq_syscall1(SYS_getpid, 0);
+        return true;
+    }
     long pages = swq_syscall6(
         SYS_mmap, 0, sizeof(struct swq_lifetime), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages < 0) return false;
     struct swq_lifetime *made = (struct swq_lifetime *)pages, *none = NULL;
+    made->process = (int32_t)swq_syscall1(SYS_getpid, 0);
     if (swq_syscall3(SYS_madvise, pages, sizeof *made, MADV_WIPEONFORK) == 0 &&
         atomic_compare_exchange_strong(&swq_lifetime, &none, made))
         return true;

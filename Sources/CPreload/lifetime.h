@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "swq_ring.h"
+
 enum {
     /// Portals that one process may have mapped at once.
     SWQ_PORTALS_MAX = 1024,
@@ -26,9 +28,28 @@ struct swq_portal_slot {
     _Atomic uint64_t destination;
 };
 
+/// How far a process has come with the daemon.
+enum swq_connection {
+    SWQ_UNCONNECTED = 0,
+    /// Nobody listens, or no daemon that could be talked to.
+    SWQ_REFUSED,
+    SWQ_CONNECTED,
+    /// A process of the daemon with a ring: it may submit.
+    SWQ_ATTACHED,
+    /// The daemon is gone.
+    SWQ_GONE,
+};
+
 struct swq_lifetime {
-    /// The process is connected to the daemon (a `enum` of daemon.c).
+    /// The process whose life it is.
+    int32_t process;
+    /// An `enum swq_connection`.
     _Atomic uint32_t connection;
+    /// The library's own descriptors; valid from SWQ_CONNECTED and from SWQ_ATTACHED on.
+    int32_t socket;
+    int32_t bell;
+    /// Where submissions go; valid from SWQ_ATTACHED on.
+    struct swq_ring ring;
     /// Who may talk to the daemon: 0 nobody does.
     _Atomic uint32_t daemon_lock;
     /// Who may change the table of portals, of descriptors, of signals, or a patched site.

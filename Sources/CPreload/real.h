@@ -39,6 +39,7 @@ typedef int (*swq_compare64)(const struct dirent64 **, const struct dirent64 **)
     X(FILE *, freopen, (const char *, const char *, FILE *))                           \
     X(FILE *, freopen64, (const char *, const char *, FILE *))                         \
     X(int, fflush, (FILE *))                                                           \
+    X(int, fflush_unlocked, (FILE *))                                                  \
     X(int, fclose, (FILE *))                                                           \
     X(DIR *, opendir, (const char *))                                                  \
     X(int, scandir, (const char *, struct dirent ***, swq_filter, swq_compare))        \
@@ -50,6 +51,7 @@ typedef int (*swq_compare64)(const struct dirent64 **, const struct dirent64 **)
     X(char *, getcwd, (char *, size_t))                                                \
     X(char *, get_current_dir_name, (void))                                            \
     X(int, chdir, (const char *))                                                      \
+    X(int, fchdir, (int))                                                              \
     X(int, access, (const char *, int))                                                \
     X(int, eaccess, (const char *, int))                                               \
     X(int, faccessat, (int, const char *, int, int))                                   \
