@@ -196,8 +196,9 @@ bool swq_path_translate(int directory, const char *path, char real[SWQ_PATH_BYTE
     const char *root = swq_daemon_root(&prefix);
     if (prefix + length >= SWQ_PATH_BYTES) return false;
     memcpy(real, root, prefix);
-    // The kernel knows the links, and so resolves what ".." there is.
-    strcpy(real + prefix, absolute);
+    // The kernel knows the links, and so resolves what ".." there is; before the tree begins, names must do.
+    bool begins_in_tree = is_inside || strncmp(absolute, "/sys/devices/pci", 16) == 0;
+    strcpy(real + prefix, begins_in_tree ? absolute : plain);
     return true;
 }
 

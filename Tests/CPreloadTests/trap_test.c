@@ -14,6 +14,7 @@
 #include "portal.h"
 #include "site.h"
 #include "state.h"
+#include "trap.h"
 
 uint64_t state_in[16], state_out[16], state_flags_in, state_flags_out;
 uint8_t state_vectors_in[16][32], state_vectors_out[16][32];
@@ -280,6 +281,35 @@ static void faults(void) {
     }
 }
 
+// MARK: A processor that knows MOVDIR64B
+
+/// The signal that such a processor makes the kernel send: at an instruction whose portal page is protected.
+static bool arrives(const uint8_t *site, uint64_t destination) {
+    ucontext_t context;
+    siginfo_t info = {.si_signo = SIGSEGV, .si_code = SEGV_ACCERR, .si_addr = (void *)destination};
+    memset(&context, 0, sizeof context);
+    context.uc_mcontext.gregs[REG_RIP] = (greg_t)site;
+    context.uc_mcontext.gregs[REG_RAX] = (greg_t)destination;
+    context.uc_mcontext.gregs[REG_RDX] = (greg_t)block;
+    int before = seen_count;
+    swq_trap(SIGSEGV, &info, &context);
+    // The program's own handler steps over the instruction too, so it is the count that tells.
+    CHECK_EQUAL(context.uc_mcontext.gregs[REG_RIP], (uint64_t)site + 5);
+    return seen_count == before;
+}
+
+static void protected_pages(void) {
+    TEST("a fault of MOVDIR64B or ENQCMD on a portal's page is taken for the instruction, any other is the program's");
+    uint64_t count = device.count, other = (uint64_t)block;
+    CHECK(arrives(plain_movdir64b_site, portal + 64));
+    CHECK_EQUAL(device.operation, SWQ_MOVDIR64B);
+    CHECK_EQUAL(device.destination, DEVICE_DESTINATION + 64);
+    CHECK(arrives(plain_enqcmd_site, portal));
+    CHECK_EQUAL(device.count, count + 2);
+    CHECK(!arrives(plain_movdir64b_site, other));
+    CHECK_EQUAL(device.count, count + 2);
+}
+
 int main(void) {
     low_block = mmap((void *)0x10000000, 4096, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -292,6 +322,7 @@ int main(void) {
     TEST("a submission changes nothing but the flags: registers, vectors, x87, stack and red zone stay");
     every_form();
     faults();
+    protected_pages();
 
     TEST("a portal that is unmapped leads nowhere, and one mapped later leads to its own destination");
     CHECK_EQUAL(swq_portal_remove(portal), DEVICE_DESTINATION);
