@@ -78,6 +78,7 @@ static int enqcmd(void *portal, const struct descriptor *descriptor) {
 
 /// The first node of a WQ in the mode: by the names in sysfs, as libraries do it.
 static int open_wq(const char *mode) {
+    int error = ENOENT;
     for (int queue = 0; queue < 8; queue++) {
         char path[64], found[32] = "";
         snprintf(path, sizeof path, "/sys/bus/dsa/devices/wq0.%d/mode", queue);
@@ -89,7 +90,9 @@ static int open_wq(const char *mode) {
         snprintf(path, sizeof path, "/dev/dsa/wq0.%d", queue);
         int fd = open(path, O_RDWR);
         if (fd >= 0) return fd;
+        error = errno;
     }
+    errno = error;
     return -1;
 }
 
