@@ -62,7 +62,7 @@ bool swq_maps_visit(bool (*visit)(const struct swq_mapping *mapping, void *conte
     long fd = swq_syscall4(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0) return false;
     struct parser parser = {.state = START};
-    char buffer[1024];
+    char buffer[256];
     long count;
     bool wanted = true;
     while (wanted && (count = swq_syscall3(SYS_read, fd, (long)buffer, sizeof buffer)) > 0) {

@@ -145,16 +145,11 @@ static bool working_directory_is_inside(void) {
     return inside;
 }
 
-/// Such as //sys/./bus or /usr/../dev.
-static bool is_spelled_oddly(const char *path) {
-    return (strstr(path, "//") || strstr(path, "/.")) && (strstr(path, "sys") || strstr(path, "dev"));
-}
-
 bool swq_path_is_candidate(int directory, const char *path) {
     if (!path || !swq_daemon_is_named()) return false;
     if (path[0] == '/') {
         return strncmp(path, "/sys/", 5) == 0 || strncmp(path, "/dev/d", 6) == 0 || strncmp(path, "/dev/i", 6) == 0 ||
-               strncmp(path, "/dev/c", 6) == 0 || is_spelled_oddly(path) ||
+               strncmp(path, "/dev/c", 6) == 0 || path[1] == '/' || path[1] == '.' ||
                (swq_daemon_is_connected() && is_below_root(path));
     }
     if (directory == AT_FDCWD) return working_directory_is_inside();

@@ -25,10 +25,13 @@ def main():
         subprocess.run(["accel-config", *arguments], check=True, timeout=60)
     environment = os.environ | {"DPDK_TEST": "dmadev_autotest"}
     done = subprocess.run(
-        ["dpdk-test", "--iova-mode=va", "--no-huge", "-m", "512", "--no-pci", "--in-memory", "-l", "0,1"],
+        ["dpdk-test", "--iova-mode=va", "--no-huge", "-m", "512", "--no-pci", "-l", "0,1",
+         f"--file-prefix=swqd{os.getpid()}"],
         env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400)
-    passed = done.returncode == 0 and "Test OK" in done.stdout
-    print(done.stdout if not passed else "dmadev_autotest: Test OK")
+    # Without a device it is content with its own skeleton of one; and it counts on, on one line.
+    output = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("Ops submitted"))
+    passed = done.returncode == 0 and "Test OK" in output and "[wq0.0]" in output
+    print(output if not passed else "dmadev_autotest: Test OK")
     if not passed:
         print(f"status {done.returncode}\n{done.stderr}", file=sys.stderr)
     sys.exit(0 if passed else 1)
