@@ -132,7 +132,7 @@ static bool directory_path(int directory, char *path, size_t capacity) {
 
 /// A working directory that a shell has left to this program may be in the tree before anything has connected.
 static bool looks_like_tree(const char *path) {
-    return strstr(path, "/idxd/sys") != NULL || strstr(path, "/idxd/dev") != NULL;
+    return strstr(path, "idxd/sys") != NULL || strstr(path, "idxd/dev") != NULL;
 }
 
 static bool working_directory_is_inside(void) {

