@@ -5,6 +5,7 @@ usage: processes.py SUBMITTER
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from protocol import Daemon
 
 SUBMITTER = None
 MANY = 64
+IDLE_SECONDS = 5
 
 
 class Failure(Exception):
@@ -80,6 +82,33 @@ def survives_a_killed_client():
         check("bind" in kinds and "unbind" in kinds, f"the history tells of {kinds}")
 
 
+def leaves_an_idle_daemon_idle():
+    """With 64 rings attached and nothing to do, the daemon uses less than 1 % of a processor."""
+    clients = [start("idle") for _ in range(MANY)]
+    try:
+        for client in clients:
+            check(client.stdout.readline() == "ready\n", "a client did not start")
+        with Daemon() as daemon:
+            # Nothing of theirs will ever be readable: this is the wait.
+            outputs = [client.stdout for client in clients]
+            before = processor_ticks(daemon.pid)
+            readable, _, _ = select.select(outputs, [], [], IDLE_SECONDS)
+            used = (processor_ticks(daemon.pid) - before) / os.sysconf("SC_CLK_TCK") / IDLE_SECONDS
+            check(not readable, "a client has ended")
+            print(f"  idle with {MANY} rings: {used * 100:.2f} % of a processor")
+            check(used < 0.01, f"{used * 100:.2f} % of a processor")
+    finally:
+        for client in clients:
+            client.kill()
+            client.communicate()
+
+
+def processor_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def ends_with_its_daemon():
     """A program whose daemon is killed gets an error; it does not hang."""
     process = start("waits")
@@ -95,7 +124,10 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     SUBMITTER = sys.argv[1]
-    tests = [answers_as_the_driver, forks_and_executes, shares_a_queue, survives_a_killed_client, ends_with_its_daemon]
+    tests = [
+        answers_as_the_driver, forks_and_executes, shares_a_queue, survives_a_killed_client,
+        leaves_an_idle_daemon_idle, ends_with_its_daemon,
+    ]
     failed = 0
     for test in tests:
         try:

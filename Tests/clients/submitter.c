@@ -2,6 +2,7 @@
 ///
 /// usage: submitter moves COUNT [BYTES]   that many memory moves through the shared WQ; prints how often Retry came
 ///        submitter endless BYTES         moves until it is killed; prints "ready" behind the first
+///        submitter idle                 one move; prints "ready"; then does nothing until it is killed
 ///        submitter children              fork and exec while a move is under way
 ///        submitter waits                 submits, with a pause, until something ends it; status 3: 30 s went by
 ///        submitter calls                 the driver's answers to open, mmap, write, poll and read
@@ -180,6 +181,18 @@ __attribute__((noreturn)) static void run_endless(size_t size) {
     }
 }
 
+__attribute__((noreturn)) static void run_idle(void) {
+    void *portal = map_portal(open_shared());
+    static struct completion record;
+    uint8_t *source = buffer_of(64, 1), *destination = buffer_of(64, 2);
+    struct descriptor move = move_of(source, destination, 64, &record);
+    submit(portal, &move);
+    await(&record);
+    printf("ready\n");
+    fflush(stdout);
+    for (;;) pause();
+}
+
 static int run_children(const char *self) {
     enum { SIZE = 1 << 21 };
     int fd = open_shared();
@@ -283,9 +296,10 @@ int main(int count, char **arguments) {
     if (strcmp(mode, "moves") == 0 && count > 2)
         return run_moves(strtoull(arguments[2], NULL, 0), count > 3 ? strtoull(arguments[3], NULL, 0) : 5000);
     if (strcmp(mode, "endless") == 0 && count > 2) run_endless(strtoull(arguments[2], NULL, 0));
+    if (strcmp(mode, "idle") == 0) run_idle();
     if (strcmp(mode, "children") == 0) return run_children("/proc/self/exe");
     if (strcmp(mode, "waits") == 0) return run_waits();
     if (strcmp(mode, "calls") == 0) return run_calls();
-    fprintf(stderr, "usage: submitter moves COUNT [BYTES] | endless BYTES | children | waits | calls\n");
+    fprintf(stderr, "usage: submitter moves COUNT [BYTES] | endless BYTES | idle | children | waits | calls\n");
     return 64;
 }
