@@ -56,6 +56,7 @@ struct swq_lifetime {
     _Atomic uint32_t portal_lock;
     _Atomic uint32_t files_lock;
     _Atomic uint32_t sites_lock;
+    _Atomic uint32_t claim_lock;
     /// Odd while the program's handlers change.
     _Atomic uint32_t signals_sequence;
     _Atomic uint32_t portal_count;

@@ -99,18 +99,29 @@ static struct sigaction exchange_action(int index, const struct sigaction *actio
     return previous;
 }
 
-void swq_signals_claim(void) {
-    static _Atomic bool begun;
-    if (atomic_exchange(&begun, true)) return;
+/// Takes the signals over, unless it is done. A child of fork may find it half done.
+static void claim_locked(void) {
+    if (atomic_load(&is_claimed)) return;
     swq_patch_prepare();
-    for (int i = 0; i < CLAIMED_COUNT; i++) swq_real.sigaction(claimed[i], NULL, &actions[i]);
+    for (int i = 0; i < CLAIMED_COUNT; i++) {
+        struct sigaction found;
+        swq_real.sigaction(claimed[i], NULL, &found);
+        if (found.sa_sigaction != swq_trap) actions[i] = found;
+    }
     for (int i = 0; i < CLAIMED_COUNT; i++) install_trap(i, &actions[i]);
     atomic_store(&is_claimed, true);
+}
+
+void swq_signals_claim(void) {
+    struct swq_lifetime *lifetime = atomic_load(&swq_lifetime);
+    uint64_t mask;
+    swq_lock(&lifetime->claim_lock, &mask);
+    claim_locked();
+    swq_unlock(&lifetime->claim_lock, &mask);
     // A thread that was started, or a program that was executed, with both blocked.
-    sigset_t both;
+    sigset_t both, before;
     sigemptyset(&both);
     put_in(&both, (1 << CLAIMED_COUNT) - 1);
-    sigset_t before;
     if (swq_real.pthread_sigmask(SIG_UNBLOCK, &both, &before) == 0) thread_blocked |= take_out(&before);
 }
 

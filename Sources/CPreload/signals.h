@@ -13,7 +13,7 @@
 
 struct swq_fault;
 
-/// Installs `swq_trap` for both signals and keeps the program's actions. Once; later calls do nothing.
+/// Installs `swq_trap` for both signals and keeps the program's actions, once, and lets them through to this thread.
 void swq_signals_claim(void);
 
 /// Treats a signal as the program's action says.
