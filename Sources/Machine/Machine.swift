@@ -54,6 +54,11 @@ public struct Machine: ~Copyable {
     var pendingPageRequests: [PendingPageRequest] = []
     var nextPageRequest: UInt64 = 1
 
+    /// The last faults of all address spaces.
+    var recordedFaults = RecentElements<RecordedFault>(capacity: Machine.faultCountOfAll)
+    /// How many of the IOMMU's faults ``recordedFaults`` has taken over.
+    var seenFaultCount: UInt64 = 0
+
     /// What happened since the driver last emptied it. Keeps its capacity.
     public var effects: [MachineEffect] = []
 

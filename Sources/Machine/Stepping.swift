@@ -113,6 +113,8 @@ extension Machine {
     /// so that engines go on that had stopped.
     @discardableResult
     mutating func collectEffects(ofDevice index: Int) -> Bool {
+        // Before a PASID whose descriptors are gone can become another's.
+        collectFaults()
         var hasRefused = false
         var position = 0
         // A refusal frees a credit, with which the device may ask again: the list may grow on the way.

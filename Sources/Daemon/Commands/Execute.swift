@@ -150,6 +150,8 @@ extension Server {
             case .servePageRequests(let arguments): try servePageRequests(arguments, id, session)
             case .pageResponse(let arguments): try respondToPageRequest(arguments, id, session)
             case .queryPageRequests(let arguments): try queryPageRequests(arguments, id, session)
+            case .invalidateIotlb(let arguments): try invalidateIOTLB(arguments, id, session)
+            case .queryIommuFaults(let arguments): try queryIOMMUFaults(arguments, id, session)
             case .allocIoasid(let arguments): try allocateIOASID(arguments, id, session)
             case .freeIoasid(let arguments): try freeIOASID(arguments, id, session)
             case .bindProcess(let arguments): try bindProcess(arguments, id, session)

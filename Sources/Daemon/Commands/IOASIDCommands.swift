@@ -163,7 +163,7 @@ extension Server {
     }
 
     /// The VM that a request names, or that the vCPU belongs to.
-    private func vmSpace(_ vm: UInt32?, _ session: Session) throws(WireError) -> ClientSpace {
+    func vmSpace(_ vm: UInt32?, _ session: Session) throws(WireError) -> ClientSpace {
         if let vm { return try ownedSpace(vms[vm], "VM \(vm)", "vm", session) }
         guard case .vcpu(let space, _, _) = session.role else {
             throw WireError(

@@ -124,11 +124,7 @@ extension Server {
                 region.access = whole.byteCount == arguments.size ? access : nil
             }
         } catch { throw WireError(error) }
-        session.isParked = true
-        afterWindowsReturn { [self] in
-            replyEmpty(to: session, id: id)
-            unpark(session)
-        }
+        afterWindowsReturn(answering: id, session)
     }
 
     func readMemory(_ arguments: WireReadMemoryArguments, _ id: RequestID, _ session: Session) throws(WireError) {
@@ -250,6 +246,15 @@ extension Server {
             machine.memory.removeRegion(at: region.region)
             region.account.byteCount -= region.byteCount
             completion()
+        }
+    }
+
+    /// Answers a request once every window that is on a thread now has come back.
+    func afterWindowsReturn(answering id: RequestID, _ session: Session) {
+        session.isParked = true
+        afterWindowsReturn { [self] in
+            replyEmpty(to: session, id: id)
+            unpark(session)
         }
     }
 

@@ -34,34 +34,21 @@ public struct FaultRecorder: Sendable {
     /// How many records are kept.
     public static let capacity = 64
 
-    private var ring: [FaultRecord] = []
+    private var kept = RecentElements<FaultRecord>(capacity: Self.capacity)
 
     /// Faults recorded since the start, those no longer kept included.
-    public private(set) var totalCount: UInt64 = 0
-
-    init() {
-        ring.reserveCapacity(Self.capacity)
-    }
+    public var totalCount: UInt64 { kept.totalCount }
 
     mutating func record(_ record: FaultRecord) {
-        if ring.count < Self.capacity {
-            ring.append(record)
-        } else {
-            ring[Int(totalCount % UInt64(Self.capacity))] = record
-        }
-        totalCount += 1
+        kept.append(record)
     }
 
     /// The kept records, oldest first.
-    public var records: [FaultRecord] {
-        guard ring.count == Self.capacity else { return ring }
-        let oldest = Int(totalCount % UInt64(Self.capacity))
-        return Array(ring[oldest...] + ring[..<oldest])
-    }
+    public var records: [FaultRecord] { kept.elements }
+
+    /// The kept ones of the newest `count` records, oldest first.
+    public func last(_ count: UInt64) -> [FaultRecord] { kept.last(count) }
 
     /// The newest record.
-    public var last: FaultRecord? {
-        guard totalCount > 0 else { return nil }
-        return ring[Int((totalCount - 1) % UInt64(Self.capacity))]
-    }
+    public var last: FaultRecord? { kept.last(1).first }
 }

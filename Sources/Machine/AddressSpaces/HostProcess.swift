@@ -19,6 +19,8 @@ struct HostProcess: ~Copyable {
     var nextThread: UInt32 = 0
     /// Somebody answers page requests for its memory.
     var servesPageRequests = false
+    /// The last faults of translations under its PASIDs.
+    var faults = RecentElements<RecordedFault>(capacity: Machine.faultCountPerSpace)
 
     /// User addresses of 4-level paging: the lower canonical half.
     static let addressLimit: UInt64 = 1 << 47

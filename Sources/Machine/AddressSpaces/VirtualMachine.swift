@@ -15,6 +15,8 @@ struct VirtualMachine: ~Copyable {
     var nextVCPU: UInt32 = 0
     /// Somebody answers page requests for its memory.
     var servesPageRequests = false
+    /// The last faults of translations under its PASIDs.
+    var faults = RecentElements<RecordedFault>(capacity: Machine.faultCountPerSpace)
 
     /// A 48-bit guest physical space.
     static let addressLimit: UInt64 = 1 << 48

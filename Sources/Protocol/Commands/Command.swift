@@ -46,6 +46,10 @@ package enum Command: String, CaseIterable, Sendable {
     case pageResponse = "page-response"
     case queryPageRequests = "query-page-requests"
 
+    // IOMMU: Protos/swq/v1/iommu.proto
+    case invalidateIotlb = "invalidate-iotlb"
+    case queryIommuFaults = "query-iommu-faults"
+
     // IOASID: Protos/swq/v1/ioasid.proto
     case allocIoasid = "alloc-ioasid"
     case freeIoasid = "free-ioasid"

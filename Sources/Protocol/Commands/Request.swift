@@ -41,6 +41,8 @@ package enum Request: Sendable {
     case servePageRequests(WireServePageRequestsArguments)
     case pageResponse(WirePageResponseArguments)
     case queryPageRequests(WireQueryPageRequestsArguments)
+    case invalidateIotlb(WireInvalidateIotlbArguments)
+    case queryIommuFaults(WireQueryIommuFaultsArguments)
     case allocIoasid(WireAllocIoasidArguments)
     case freeIoasid(WireFreeIoasidArguments)
     case bindProcess(WireBindProcessArguments)
@@ -107,6 +109,8 @@ package enum Request: Sendable {
         case .servePageRequests: .servePageRequests
         case .pageResponse: .pageResponse
         case .queryPageRequests: .queryPageRequests
+        case .invalidateIotlb: .invalidateIotlb
+        case .queryIommuFaults: .queryIommuFaults
         case .allocIoasid: .allocIoasid
         case .freeIoasid: .freeIoasid
         case .bindProcess: .bindProcess
@@ -167,6 +171,8 @@ package enum Request: Sendable {
         case .servePageRequests(let arguments): arguments
         case .pageResponse(let arguments): arguments
         case .queryPageRequests(let arguments): arguments
+        case .invalidateIotlb(let arguments): arguments
+        case .queryIommuFaults(let arguments): arguments
         case .allocIoasid(let arguments): arguments
         case .freeIoasid(let arguments): arguments
         case .bindProcess(let arguments): arguments
@@ -238,6 +244,8 @@ package enum Request: Sendable {
             case .servePageRequests: .servePageRequests(try WireServePageRequestsArguments(jsonUTF8Bytes: json))
             case .pageResponse: .pageResponse(try WirePageResponseArguments(jsonUTF8Bytes: json))
             case .queryPageRequests: .queryPageRequests(try WireQueryPageRequestsArguments(jsonUTF8Bytes: json))
+            case .invalidateIotlb: .invalidateIotlb(try WireInvalidateIotlbArguments(jsonUTF8Bytes: json))
+            case .queryIommuFaults: .queryIommuFaults(try WireQueryIommuFaultsArguments(jsonUTF8Bytes: json))
             case .allocIoasid: .allocIoasid(try WireAllocIoasidArguments(jsonUTF8Bytes: json))
             case .freeIoasid: .freeIoasid(try WireFreeIoasidArguments(jsonUTF8Bytes: json))
             case .bindProcess: .bindProcess(try WireBindProcessArguments(jsonUTF8Bytes: json))

@@ -18,6 +18,9 @@ extension BadInput {
         refused("a negative number", "destroy-vm", #"{"vm": -1}"#, path: "arguments.vm"),
         refused("a fraction", "destroy-vm", #"{"vm": 1.5}"#, path: "arguments.vm"),
         refused(
+            "an address to invalidate, of no guest PASID", "invalidate-iotlb", #"{"address": "0x1000"}"#,
+            path: "arguments.address"),
+        refused(
             "a descriptor of 63 bytes", "enqcmd", submission(byteCount: 63), path: "arguments.descriptor"),
         refused(
             "a descriptor of 65 bytes", "enqcmd", submission(byteCount: 65), path: "arguments.descriptor"),
@@ -99,6 +102,8 @@ extension BadInput {
             .queryIoasids(.with { $0.vm = vm }),
             .queryMemory(.with { $0.vm = vm }),
             .queryPageRequests(.with { $0.vm = vm }),
+            .queryIommuFaults(.with { $0.vm = vm }),
+            .invalidateIotlb(.with { $0.vm = vm }),
             .servePageRequests(
                 .with {
                     $0.vm = vm
