@@ -28,9 +28,9 @@ extension IOMMU {
         let location = ScalableContextEntry.location(in: root.contextTable, of: requester)
         Self.freeDirectory(ofContextAt: location, in: memory)
         // Of all its PASIDs and their domains.
-        invalidate(.contextCache(requester))
-        invalidate(.globalPASIDCache)
-        invalidate(.globalTLB)
+        complete(.contextCache(requester))
+        complete(.globalPASIDCache)
+        complete(.globalTLB)
     }
 
     /// Sets the PASID entry of (`requester`, `pasid`): everything but P, then P (§6.6).
@@ -52,11 +52,17 @@ extension IOMMU {
         return true
     }
 
-    /// Clears the PASID entry of (`requester`, `pasid`) and invalidates what hardware may hold of it (§6.6): when it
-    /// returns, no request translates by that entry. Does nothing when it is not present.
+    /// Clears the PASID entry of (`requester`, `pasid`) and invalidates what the unit may hold of it (§6.6, steps 1 to
+    /// 3): when it returns, no request is translated by that entry. What the device has been given of it is the
+    /// caller's to take back. Does nothing when it is not present.
     ///
-    /// - Parameter suppressFaultRecords: Leaves FPD behind, for a device that is known to go on sending.
-    public mutating func clearEntry(requester: RequesterID, pasid: HostPASID, suppressFaultRecords: Bool = false) {
+    /// - Parameters:
+    ///   - suppressFaultRecords: Leaves FPD behind, for a device that is known to go on sending.
+    ///   - steps: What is invalidated; less than all of it only to show that each step is needed.
+    public mutating func clearEntry(
+        requester: RequesterID, pasid: HostPASID, suppressFaultRecords: Bool = false,
+        steps: InvalidationSteps = .all
+    ) {
         guard let directory = contextEntry(of: requester)?.directory else { return }
         let directoryLocation = PASIDDirectoryEntry.location(in: directory, of: pasid)
         let directoryEntry = PASIDDirectoryEntry(rawValue: Self.word(at: directoryLocation, in: memory))
@@ -69,7 +75,8 @@ extension IOMMU {
             memory.store64(kept, at: location.advanced(by: UInt64(index) * 8))
         }
         let invalidations = Invalidation.afterClearing(entry, of: pasid)
-        for index in invalidations.indices { invalidate(invalidations[index]) }
+        if steps.contains(.pasidCache) { complete(invalidations[0]) }
+        if steps.contains(.translations) { complete(invalidations[1]) }
 
         if isEmpty(directoryEntry.table) {
             memory.store64(0, at: directoryLocation)

@@ -18,18 +18,32 @@ public struct IOMMU: ~Copyable {
     /// The faults that were to be recorded.
     public private(set) var faults = FaultRecorder()
 
-    /// How many invalidations were completed.
+    /// How many invalidations of the unit's own caches were completed.
     public private(set) var invalidationCount: UInt64 = 0
+
+    /// What software asks the unit and, through it, the devices to forget.
+    public internal(set) var invalidationQueue: InvalidationQueue
+    /// The page requests of the devices, until software takes them.
+    public internal(set) var pageRequestQueue: PageRequestQueue
+    /// Where wait descriptors of the host's driver write their status.
+    let waitStatus: HostPhysicalAddress
+    /// The number of the last of them.
+    var lastWait: UInt32 = 0
 
     private var pasidCache = PASIDCache()
     private var translationCache = TranslationCache()
 
-    /// `nil` when there is no frame for the root table.
+    /// `nil` when there are no frames for the root table, the two queues and the status of wait descriptors.
     public init?(memory: PhysicalMemory) {
-        guard let rootTable = memory.allocateFrame() else { return nil }
+        guard let frames = memory.allocateFrames(count: Self.ownFrameCount) else { return nil }
         self.memory = memory
-        self.rootTable = rootTable
+        rootTable = frames
+        invalidationQueue = InvalidationQueue(base: frames.advanced(by: pageByteCount))
+        pageRequestQueue = PageRequestQueue(base: frames.advanced(by: 2 * pageByteCount))
+        waitStatus = frames.advanced(by: 3 * pageByteCount)
     }
+
+    private static let ownFrameCount = 4
 
     deinit {
         for half in 0..<UInt64(512) {
@@ -42,7 +56,7 @@ public struct IOMMU: ~Copyable {
             }
             memory.freeFrame(entry.contextTable)
         }
-        memory.freeFrame(rootTable)
+        memory.freeFrames(rootTable, count: Self.ownFrameCount)
     }
 }
 
@@ -57,8 +71,22 @@ extension IOMMU {
     ///   address's own is found or recorded.
     @inline(__always)
     public mutating func translate(_ request: TranslationRequest, byteCount: UInt64 = 1) -> Translation {
+        Translation(access(request, byteCount: byteCount, isTranslationRequest: false))
+    }
+
+    /// Answers a translation request (ATS, §6.4). A page that is missing, or does not admit the access, is no fault
+    /// that is recorded: the device is told.
+    mutating func answer(_ request: TranslationRequest, byteCount: UInt64) -> PageRunResult {
+        access(request, byteCount: byteCount, isTranslationRequest: true)
+    }
+
+    @inline(__always)
+    private mutating func access(
+        _ request: TranslationRequest, byteCount: UInt64, isTranslationRequest: Bool
+    ) -> PageRunResult {
         let address = request.address.rawValue
         if let space = pasidCache.find(CachedAddressSpace.key(request.requester, request.pasid)),
+            space.takesTranslationRequests || !isTranslationRequest,
             let isPrivileged = space.privilege(of: request),
             let entry = translationCache.find(
                 TranslationCache.key(address, isWrite: request.isWrite, isPrivileged: isPrivileged), space.tag)
@@ -66,24 +94,34 @@ extension IOMMU {
             let offset = address & (pageByteCount - 1)
             let remaining = entry.byteCount &- offset
             if remaining >= byteCount || entry.isFinal {
-                return .translated(HostPhysicalAddress(rawValue: entry.host | offset), remaining: remaining)
+                return .run(
+                    PageRun(
+                        host: entry.host | offset, pageShift: UInt8(truncatingIfNeeded: entry.pageShift),
+                        byteCount: remaining))
             }
         }
-        return translateUncached(request, byteCount: byteCount)
+        return accessUncached(request, byteCount: byteCount, isTranslationRequest: isTranslationRequest)
     }
 
     /// Does the same by the tables, and caches what it finds.
     @inline(never)
-    private mutating func translateUncached(_ request: TranslationRequest, byteCount: UInt64) -> Translation {
+    private mutating func accessUncached(
+        _ request: TranslationRequest, byteCount: UInt64, isTranslationRequest: Bool
+    ) -> PageRunResult {
         guard let space = pasidCache.find(CachedAddressSpace.key(request.requester, request.pasid)) else {
             switch addressSpace(of: request.requester, request.pasid) {
             case .space(let found):
                 pasidCache.insert(found)
                 // Its translations may be cached.
-                return translate(request, byteCount: byteCount)
+                return access(request, byteCount: byteCount, isTranslationRequest: isTranslationRequest)
             case .fault(let reason, let isRecordSuppressed):
                 return fault(TranslationFault(reason: reason), of: request, isRecordSuppressed: isRecordSuppressed)
             }
+        }
+        guard space.takesTranslationRequests || !isTranslationRequest else {
+            return fault(
+                TranslationFault(reason: .translationRequestsNotEnabled), of: request,
+                isRecordSuppressed: space.isRecordSuppressed)
         }
         guard let isPrivileged = space.privilege(of: request) else {
             return fault(
@@ -92,7 +130,9 @@ extension IOMMU {
         }
         switch walk(space, request, byteCount: byteCount, isPrivileged: isPrivileged) {
         case .fault(let reason):
-            return fault(reason, of: request, isRecordSuppressed: space.isRecordSuppressed)
+            return fault(
+                reason, of: request,
+                isRecordSuppressed: space.isRecordSuppressed || isTranslationRequest && reason.isPageFault)
         case .run(let run):
             if space.tag.stage != nil {
                 translationCache.insert(
@@ -100,17 +140,19 @@ extension IOMMU {
                         request.address.rawValue, isWrite: request.isWrite, isPrivileged: isPrivileged),
                     space.tag, run, isFinal: run.byteCount < byteCount)
             }
-            return .translated(HostPhysicalAddress(rawValue: run.host), remaining: run.byteCount)
+            return .run(run)
         }
     }
 
     private mutating func fault(
         _ fault: TranslationFault, of request: TranslationRequest, isRecordSuppressed: Bool
-    ) -> Translation {
-        if !(isRecordSuppressed && fault.reason.isQualified) {
-            faults.record(FaultRecord(request, reason: fault.reason))
-        }
+    ) -> PageRunResult {
+        if !(isRecordSuppressed && fault.reason.isQualified) { record(request, reason: fault.reason) }
         return .fault(fault)
+    }
+
+    mutating func record(_ request: TranslationRequest, reason: FaultReason) {
+        faults.record(FaultRecord(request, reason: reason))
     }
 
     private enum AddressSpaceLookup {
@@ -172,7 +214,9 @@ extension IOMMU {
                 key: CachedAddressSpace.key(requester, requestPASID), domain: entry.domain, pasid: pasid,
                 tag: TranslationTag(stage, entry.domain, pasid), translation: translation,
                 takesSupervisorRequests: entry.takesSupervisorRequests,
-                isRequesterPrivileged: context.isRequesterPrivileged, writeProtect: entry.isWriteProtectEnabled,
+                takesTranslationRequests: context.takesTranslationRequests,
+                isRequesterPrivileged: context.isRequesterPrivileged,
+                writeProtect: entry.isWriteProtectEnabled,
                 isRecordSuppressed: isRecordSuppressed))
     }
 

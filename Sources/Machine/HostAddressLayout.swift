@@ -10,6 +10,12 @@ public enum HostAddressLayout {
 
     private static let bar2Offset: UInt64 = 1 << 24
 
+    /// Where BAR0 and BAR2 of a device begin.
+    static func bars(ofDevice index: Int) -> (registers: HostPhysicalAddress, portals: HostPhysicalAddress) {
+        let base = UInt64(PhysicalMemory.mmioRegionIndex + index) << 36
+        return (HostPhysicalAddress(rawValue: base), HostPhysicalAddress(rawValue: base + bar2Offset))
+    }
+
     /// The host physical address of a portal's page.
     public static func portalPage(_ portal: Portal, ofDevice index: Int) -> HostPhysicalAddress {
         HostPhysicalAddress(

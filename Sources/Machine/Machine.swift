@@ -40,6 +40,12 @@ public struct Machine: ~Copyable {
 
     /// The plugged-in devices, by the index that ``addDevice(profile:requester:)`` returned.
     public internal(set) var devices = DenseStore<Device>()
+    /// The ports between root complex and devices.
+    public internal(set) var fabric = Fabric()
+    /// Configuration space and place of each device, by its index.
+    var functions: [FunctionSlot] = []
+    /// Bit n: no DMWr reaches device n.
+    var unreachableDevices: UInt64 = 0
     var processes = DenseStore<HostProcess>()
     var vms = DenseStore<VirtualMachine>()
     var processors = DenseStore<Processor>()
@@ -54,6 +60,8 @@ public struct Machine: ~Copyable {
     var pendingPageRequests: [PendingPageRequest] = []
     var nextPageRequest: UInt64 = 1
 
+    /// Which invalidations are done: all, but in tests that show that each is needed.
+    var invalidationSteps = InvalidationSteps.all
     /// The last faults of all address spaces.
     var recordedFaults = RecentElements<RecordedFault>(capacity: Machine.faultCountOfAll)
     /// How many of the IOMMU's faults ``recordedFaults`` has taken over.
@@ -82,11 +90,18 @@ public struct Machine: ~Copyable {
 extension Machine {
     /// Plugs a device in and gives its requester a context entry. Returns its index, or `nil` when the machine has
     /// ``HostAddressLayout/deviceCountMax`` devices or no frame is free.
-    public mutating func addDevice(profile: DeviceProfile, requester: RequesterID) -> Int? {
+    ///
+    /// - Parameter port: The port that ``Fabric/attachEndpoint(to:)`` gave; `nil` for an endpoint of the root complex.
+    public mutating func addDevice(profile: DeviceProfile, requester: RequesterID, port: Int? = nil) -> Int? {
         guard devices.count < HostAddressLayout.deviceCountMax, iommu.enableRequester(requester) else { return nil }
         let index = devices.insert(Device(profile: profile, requester: requester))
         // As the kernel does for a function whose users share their address spaces with it.
         _ = devices[index].setPageRequests(isEnabled: true, allocation: profile.pageRequestCapacity)
+        var configuration = ConfigurationSpace(Self.identity(of: profile, device: index), isIntegrated: port == nil)
+        configuration.settings = devices[index].function
+        // Devices are never unplugged, so that their indices follow each other.
+        functions.append(FunctionSlot(configuration: configuration, port: port))
+        updatePath(toDevice: index)
         return index
     }
 

@@ -59,8 +59,7 @@ extension Machine {
     public mutating func respond(to id: PageRequestID, with code: PageResponseCode) -> Bool {
         guard let position = pendingPageRequests.firstIndex(where: { $0.id == id }) else { return false }
         let pending = pendingPageRequests.remove(at: position)
-        let isAwaited = devices[pending.device].respond(to: pending.request.group, with: code)
-        precondition(isAwaited, "a request is pending as long as its device waits")
+        answer(pending.request, with: code)
         collectEffects(ofDevice: pending.device)
         return true
     }
@@ -72,15 +71,33 @@ extension Machine {
         }
     }
 
+    /// Carries a device's request to the IOMMU, and lets the host's driver take it from there.
+    ///
+    /// - Returns: Whether somebody was asked.
+    mutating func receive(_ request: PageRequest, ofDevice device: Int) -> Bool {
+        switch iommu.receive(request) {
+        case .queued:
+            guard let taken = iommu.takePageRequest() else {
+                preconditionFailure("the request has just been queued")
+            }
+            return passOn(taken, ofDevice: device)
+        case .answered(let code):
+            answer(request, with: code)
+            return false
+        case .dropped:
+            return false
+        }
+    }
+
     /// Passes a device's request on to the owner of the address space, or refuses it when there is none that answers:
     /// no PASID, one that is not bound or on its way out (M-08), or nobody who serves it.
     ///
     /// - Returns: Whether somebody was asked.
-    mutating func passOn(_ request: PageRequest, ofDevice device: Int) -> Bool {
+    private mutating func passOn(_ request: PageRequest, ofDevice device: Int) -> Bool {
         guard let pasid = request.pasid, let index = bindingIndex(of: pasid), bindings[index].state == .bound,
             bindings[index].departingDevice != device, servesPageRequests(bindings[index].owner)
         else {
-            _ = devices[device].respond(to: request.group, with: .invalidRequest)
+            answer(request, with: .invalidRequest)
             return false
         }
         let pending = PendingPageRequest(

@@ -20,6 +20,7 @@ extension Machine {
 
     /// Writes the configuration space of device `index`; see ``Device/pciConfigurationChanged(to:)``.
     public mutating func configureFunction(_ settings: FunctionSettings, device index: Int) {
+        functions[index].configuration.settings = settings
         devices[index].pciConfigurationChanged(to: settings)
         collectEffects(ofDevice: index)
     }

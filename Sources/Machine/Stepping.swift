@@ -126,7 +126,7 @@ extension Machine {
             case .interruptHandlesVoided: revokeInterrupts(ofDevice: index)
             case .drained(let token): finishDrain(token)
             case .pageRequest(let request):
-                if !passOn(request, ofDevice: index) { hasRefused = true }
+                if !receive(request, ofDevice: index) { hasRefused = true }
             case .pageRequestWithdrawn(let group): forget(group, ofDevice: index)
             }
             position += 1

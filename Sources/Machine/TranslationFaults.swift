@@ -72,11 +72,4 @@ extension Machine {
         case .virtualMachine(let index): .virtualMachine(vms[index].id)
         }
     }
-
-    private func deviceIndex(of requester: RequesterID) -> Int? {
-        for index in devices.indices where devices.contains(index) && devices[index].requester == requester {
-            return index
-        }
-        return nil
-    }
 }

@@ -18,7 +18,7 @@ public struct PageRequestGroup: RawRepresentable, Hashable, Sendable, BitwiseCop
 }
 
 /// A Page Request message: a function asks whoever owns an address space to make a page accessible (virtualization
-/// §6.5, PCIe 6.0 §10.4.1). Each is the only and last one of its group.
+/// §6.5, PCIe 6.0 §10.4.1).
 public struct PageRequest: Hashable, Sendable, BitwiseCopyable {
     /// The function that asks.
     public let requester: RequesterID
@@ -32,6 +32,8 @@ public struct PageRequest: Hashable, Sendable, BitwiseCopyable {
     public let isPrivileged: Bool
     /// What the answer carries.
     public let group: PageRequestGroup
+    /// LPIG: no more requests of the group follow, so that it can be answered.
+    public var isLastInGroup = true
 
     /// A request for the page that holds `address`.
     public init(

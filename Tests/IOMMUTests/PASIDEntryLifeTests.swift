@@ -93,8 +93,8 @@ struct PASIDEntryLifeTests {
     }
 
     @Test func `Running out of frames refuses, leaves everything as it was and leaks nothing`() throws {
-        // Root table, directory of 32 frames, context table, one PASID table; then none is left.
-        let memory = PhysicalMemory(frameCount: 35)
+        // Root table, two queues and wait status, directory of 32 frames, context table, one PASID table; then none is left.
+        let memory = PhysicalMemory(frameCount: 38)
         do {
             let iommu = try TestIOMMU(memory: memory)
             #expect(iommu.enableRequester(requester))
@@ -105,7 +105,7 @@ struct PASIDEntryLifeTests {
             let elsewhere = HostPASID.number(0xF_FFFF)
             #expect(!iommu.setEntry(requester: requester, pasid: elsewhere, translation: .passThrough, domain: .host))
             #expect(iommu.entry(requester: requester, pasid: elsewhere) == nil)
-            #expect(memory.frameCountInUse == 35)
+            #expect(memory.frameCountInUse == 38)
             iommu.clearEntry(requester: requester, pasid: pasid)
             #expect(iommu.setEntry(requester: requester, pasid: elsewhere, translation: .passThrough, domain: .host))
         }
@@ -113,10 +113,10 @@ struct PASIDEntryLifeTests {
     }
 
     @Test func `A directory is not taken when the context table finds no frame`() throws {
-        let memory = PhysicalMemory(frameCount: 33)
+        let memory = PhysicalMemory(frameCount: 36)
         let iommu = try TestIOMMU(memory: memory)
         #expect(!iommu.enableRequester(requester))
-        #expect(memory.frameCountInUse == 1)
+        #expect(memory.frameCountInUse == 4)
     }
 
     @Test(arguments: UInt64(0)..<8)

@@ -83,10 +83,13 @@ struct StructureLayoutTests {
         }
     }
 
-    @Test func `A context entry has P, PASIDE, PDTS 7 and its directory, and RID_PASID 0`() {
-        let entry = ScalableContextEntry(directory: HostPhysicalAddress(rawValue: 0x000F_EDCB_A987_6000))
+    @Test func `A context entry has P, DTE, PASIDE, PRE, PDTS 7 and its directory, and RID_PASID 0`() {
+        let entry = ScalableContextEntry(
+            directory: HostPhysicalAddress(rawValue: 0x000F_EDCB_A987_6000))
         #expect(
-            bytes(entry.words.indices.map { entry.words[$0] }) == [0x09, 0x6E, 0x87, 0xA9, 0xCB, 0xED, 0x0F, 0]
+            bytes(entry.words.indices.map { entry.words[$0] }) == [
+                0x1D, 0x6E, 0x87, 0xA9, 0xCB, 0xED, 0x0F, 0,
+            ]
                 + [UInt8](repeating: 0, count: 24))
         #expect(entry.isPresent && entry.isPASIDEnabled && !entry.isFaultProcessingDisabled)
         #expect(entry.pasidCount == 1 << 20 && entry.directory.rawValue == 0x000F_EDCB_A987_6000)
@@ -100,7 +103,7 @@ struct StructureLayoutTests {
     }
 
     @Test func `Every bit of a context entry that is not a field of this unit is reserved`() {
-        var allowed: Set<Int> = [0, 1, 3, 9, 10, 11, 84]
+        var allowed: Set<Int> = [0, 1, 2, 3, 4, 9, 10, 11, 84]
         allowed.formUnion(12..<52)
         allowed.formUnion(64..<84)
         for bit in 0..<256 {

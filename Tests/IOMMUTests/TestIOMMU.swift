@@ -44,6 +44,38 @@ final class TestIOMMU {
     }
 
     func invalidate(_ invalidation: Invalidation) { unit.invalidate(invalidation) }
+
+    var invalidationQueue: InvalidationQueue { unit.invalidationQueue }
+
+    var pageRequestQueue: PageRequestQueue { unit.pageRequestQueue }
+
+    func submit(_ request: InvalidationRequest) -> Bool { unit.submit(request) }
+
+    func advanceQueue() -> InvalidationStep { unit.advanceQueue() }
+
+    func acknowledge(_ tag: InvalidationTag) { unit.acknowledge(tag) }
+
+    func submitWait() -> UInt32? { unit.submitWait() }
+
+    func isComplete(_ wait: UInt32) -> Bool { unit.isComplete(wait) }
+
+    func receive(_ request: PageRequest) -> PageRequestReceipt { unit.receive(request) }
+
+    func takePageRequest() -> PageRequest? { unit.takePageRequest() }
+
+    func clearPageRequestOverflow() { unit.clearPageRequestOverflow() }
+
+    /// Translates as a device with this cache does.
+    func translate(_ request: TranslationRequest, through tlb: TestDeviceTLB) -> Translation {
+        tlb.cache.reference.translate(request, &unit)
+    }
+}
+
+/// A ``DeviceTLB`` behind a reference, as ``TestIOMMU``.
+final class TestDeviceTLB {
+    fileprivate var cache = DeviceTLB()
+
+    func invalidate(_ scope: DeviceTLBInvalidation.Scope) { cache.invalidate(scope) }
 }
 
 extension TestMemory {

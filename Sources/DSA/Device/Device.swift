@@ -39,6 +39,8 @@ public struct Device: ~Copyable {
     /// The Page Request capability of the function.
     public internal(set) var pageRequests = PageRequestInterface()
     var eventLog = EventLog()
+    /// The translations that the function has been given (ATS).
+    var deviceTLB = DeviceTLB()
 
     var interrupts: InterruptTables
     var engines: FixedStore<Engine>
@@ -61,6 +63,8 @@ public struct Device: ~Copyable {
 
     var pendingDrains: [PendingDrain] = []
     var activeCommand: ActiveCommand?
+    /// A function level reset waits for descriptors to leave.
+    var isBeingReset = false
     /// CMD bit 31 of the command that CMDSTATUS is about.
     var commandRequestsInterrupt = false
 

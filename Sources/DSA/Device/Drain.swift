@@ -56,6 +56,7 @@ extension Device {
             }
         }
         if activeCommand != nil { settleCommand() }
+        if isBeingReset { settleReset() }
     }
 
     /// Whether a selected descriptor with a sequence of at most `watermark` is in a WQ or an engine.

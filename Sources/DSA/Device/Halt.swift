@@ -1,4 +1,5 @@
 public import DSASpec
+internal import IOMMU
 public import PCIe
 
 extension Device {
@@ -25,6 +26,7 @@ extension Device {
     public mutating func pciConfigurationChanged(to settings: FunctionSettings) {
         let old = function
         function = settings
+        if !settings.isATSEnabled { deviceTLB.invalidate(.global) }
         guard state != .disabled, state != .halted else { return }
         var harmless = settings
         harmless.trafficClasses = old.trafficClasses

@@ -14,10 +14,10 @@ extension Device {
         }
         let list = engines[index].item.descriptor.descriptorListAddress
         let address = list.advanced(by: UInt64(batch.completed) * UInt64(Descriptor.byteCount))
-        let translation = iommu.translate(
+        let translation = translate(
             TranslationRequest(
                 requester: requester, pasid: engines[index].pasid, address: address, isWrite: false,
-                isPrivileged: engines[index].isPrivileged))
+                isPrivileged: engines[index].isPrivileged), engine: index, &iommu)
         switch translation {
         case .translated(let source, _):
             // A member is 64 bytes on a multiple of 64: it never leaves its page.

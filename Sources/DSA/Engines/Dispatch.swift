@@ -171,7 +171,8 @@ extension Device {
             engines[index].batch.hasFailure = engines[index].current.flags.contains(.batchError)
         default:
             engines[index].transfer = Transfer(
-                engines[index].current, openPoints: profile.openPoints, usesATS: usesATS(engine: index))
+                engines[index].current, openPoints: profile.openPoints, usesATS: usesATS(engine: index),
+                deviceTLB: usesATS(engine: index) ? deviceTLB.reference : nil)
             engines[index].isTransferring = true
         }
     }

@@ -15,10 +15,10 @@ extension Device {
             (DescriptorFlags.readbackAddress2Valid, drain.readbackAddress2),
         ]
         for (flag, address) in addresses where drain.flags.contains(flag) {
-            let translation = iommu.translate(
+            let translation = translate(
                 TranslationRequest(
                     requester: requester, pasid: engines[index].pasid, address: address, isWrite: false,
-                    isPrivileged: engines[index].isPrivileged))
+                    isPrivileged: engines[index].isPrivileged), engine: index, &iommu)
             switch translation {
             case .translated(let target, _):
                 guard memory.answersReads(at: target) else {
@@ -54,10 +54,10 @@ extension Device {
         engines[index].isTransferring = false
         if engines[index].current.flags.contains(.destinationReadback), engines[index].transfer.hasSucceeded {
             let isAnswered = engines[index].transfer.readbackAddresses.allSatisfy { address in
-                let translation = iommu.translate(
+                let translation = translate(
                     TranslationRequest(
                         requester: requester, pasid: engines[index].pasid, address: address, isWrite: false,
-                        isPrivileged: engines[index].isPrivileged))
+                        isPrivileged: engines[index].isPrivileged), engine: index, &iommu)
                 guard case .translated(let target, _) = translation else { return false }
                 return memory.answersReads(at: target)
             }

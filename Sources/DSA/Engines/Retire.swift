@@ -73,10 +73,10 @@ extension Device {
         guard flags.contains(.requestCompletionRecord) || !status.isQuietWithoutRequest else { return status }
 
         let address = engines[index].current.completionRecordAddress
-        let translation = iommu.translate(
+        let translation = translate(
             TranslationRequest(
                 requester: requester, pasid: engines[index].pasid, address: address, isWrite: true,
-                isPrivileged: engines[index].isPrivileged))
+                isPrivileged: engines[index].isPrivileged), engine: index, &iommu)
         if case .fault(let fault) = translation, fault.isPageFault,
             awaitPage(for: record, engine: index, at: address)
         {

@@ -44,11 +44,12 @@ extension Device {
         let configuration = eventLog.configuration
         let offset = UInt64(eventLog.status.tail) * UInt64(profile.general.eventLogEntryByteCount ?? 64)
         let (address, isBeyond) = configuration.base.rawValue.addingReportingOverflow(offset)
-        let translation = iommu.translate(
+        let translation = translate(
             TranslationRequest(
                 requester: requester, pasid: configuration.isPASIDEnabled ? configuration.pasid : nil,
                 address: LinearAddress(rawValue: address), isWrite: true,
-                isPrivileged: configuration.isPASIDEnabled && configuration.isPrivileged))
+                isPrivileged: configuration.isPASIDEnabled && configuration.isPrivileged),
+            usesATS: function.isATSEnabled, &iommu)
         // An entry lies on a multiple of its size: it never leaves its page.
         guard !isBeyond, case .translated(let target, _) = translation, memory.store(entry, at: target) else {
             record(SoftwareError(code: .eventLost))

@@ -109,6 +109,12 @@ struct InterruptTables: Sendable {
 
     // MARK: Reset
 
+    /// A function level reset: everything returns to power-on.
+    mutating func powerOn() {
+        for position in 0..<msixCount { entries[position] = .msixPowerOn }
+        reset()
+    }
+
     /// Reset Device: permissions, IMS and handles return to power-on, the MSI-X table and its pending bits stay
     /// (dsa-device 7.5).
     mutating func reset() {

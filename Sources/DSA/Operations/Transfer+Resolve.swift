@@ -121,7 +121,7 @@ extension Transfer {
     private mutating func readSeed(
         _ progress: CRCProgress, _ request: TranslationRequest, _ iommu: inout IOMMU, _ memory: PhysicalMemory
     ) -> Obstacle? {
-        switch iommu.translate(request) {
+        switch translate(request, &iommu) {
         case .fault(let fault):
             return .fault(request.address, isWrite: false, fault)
         case .translated(let address, _):
@@ -143,7 +143,7 @@ extension Transfer {
         var blocks: UInt64 = 0
         for _ in 0..<64 where blocks < UInt64(blocksLeft) {
             let offset = (UInt64(blocksDone) + blocks) * UInt64(strides.first)
-            switch Self.translate(&request, start.address, offset, &iommu) {
+            switch translate(&request, start.address, offset, &iommu) {
             case .fault(let fault) where blocks == 0:
                 return end(.fault(request.address, isWrite: false, fault), at: kind.name(ofOperand: 0))
             case .fault:
@@ -167,7 +167,7 @@ extension Transfer {
         var request = start
         var covered: UInt64 = 0
         while covered < byteCount {
-            switch Self.translate(&request, start.address, offset + covered, &iommu) {
+            switch translate(&request, start.address, offset + covered, &iommu) {
             case .fault where request.isWrite && !usesATS:
                 let inPage = request.address.rawValue % pageByteCount
                 let piece = min(pageByteCount - inPage, byteCount - covered)
@@ -202,7 +202,7 @@ extension Transfer {
         var request = start
         var covered: UInt64 = 0
         while covered < byteCount {
-            switch Self.translate(&request, start.address, UInt64(blocksLeft) - covered - 1, &iommu) {
+            switch translate(&request, start.address, UInt64(blocksLeft) - covered - 1, &iommu) {
             case .fault where request.isWrite && !usesATS:
                 let end = request.address.rawValue % pageByteCount + 1
                 let piece = min(end, byteCount - covered)
@@ -227,11 +227,18 @@ extension Transfer {
     /// Translates the byte `offset` above `start` and leaves its address in `request`. No address is above 2^64 - 1: a
     /// buffer that passes it does not come round to 0.
     @inline(__always)
-    private static func translate(
+    private func translate(
         _ request: inout TranslationRequest, _ start: LinearAddress, _ offset: UInt64, _ iommu: inout IOMMU
     ) -> Translation {
         let (address, isBeyond) = start.rawValue.addingReportingOverflow(offset)
         request.address = LinearAddress(rawValue: address)
-        return isBeyond ? .fault(TranslationFault(reason: .nonCanonicalAddress)) : iommu.translate(request)
+        return isBeyond ? .fault(TranslationFault(reason: .nonCanonicalAddress)) : translate(request, &iommu)
+    }
+
+    /// Translates an access as the device does: through its own cache, unless it goes without ATS.
+    @inline(__always)
+    private func translate(_ request: TranslationRequest, _ iommu: inout IOMMU) -> Translation {
+        guard let deviceTLB else { return iommu.translate(request) }
+        return deviceTLB.translate(request, &iommu)
     }
 }

@@ -1,4 +1,5 @@
 public import DSASpec
+public import IOMMU
 import PCIe
 
 /// A descriptor that moves or looks at data, from its checks to its completion record (dsa-device §4.1 to §4.5).
@@ -31,6 +32,8 @@ public struct Transfer: Sendable, BitwiseCopyable {
     let openPoints: OpenPoints
     /// The accesses carry addresses that the device has translated, so that it learns of faults.
     let usesATS: Bool
+    /// Where the device keeps translations; `nil` when each access asks the IOMMU.
+    let deviceTLB: DeviceTLBReference?
 
     /// ``CompletionStatus/none`` until the transfer has ended.
     var status: CompletionStatus
@@ -52,7 +55,11 @@ public struct Transfer: Sendable, BitwiseCopyable {
     ///   - openPoints: What the device decides where the specification does not.
     ///   - usesATS: Otherwise a read that faults ends with 0x20, and what is written to a page that faults is lost
     ///     without anybody's knowledge (dsa-device §5.1).
-    public init(_ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints(), usesATS: Bool = true) {
+    ///   - deviceTLB: The device's translation cache, which outlives the transfer.
+    public init(
+        _ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints(), usesATS: Bool = true,
+        deviceTLB: DeviceTLBReference? = nil
+    ) {
         guard let kind = OperationKind(descriptor.opcode) else {
             preconditionFailure("Batch, Drain and refused operations have no transfer")
         }
@@ -64,6 +71,7 @@ public struct Transfer: Sendable, BitwiseCopyable {
         checksResult = descriptor.flags.contains(.checkResult)
         self.openPoints = openPoints
         self.usesATS = usesATS
+        self.deviceTLB = deviceTLB
         switch kind {
         case .fill, .cacheFlush:
             addresses = [destination, 0, 0]

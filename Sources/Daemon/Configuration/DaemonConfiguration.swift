@@ -1,5 +1,6 @@
 package import History
 package import Logging
+package import PCIe
 package import Platform
 package import ProtocolMessages
 
@@ -39,6 +40,8 @@ package struct DaemonConfiguration: Sendable {
     /// The oldest ended intervals beyond this many rows are deleted; 0 keeps all.
     package let retentionRows: Int
 
+    /// The ports between root complex and devices.
+    package let fabric: Fabric
     /// The devices, with different names.
     package let devices: [DeviceSetup]
     /// Bounds on what clients may use.

@@ -12,7 +12,7 @@ extension DeviceSetup {
     static func plug(_ setups: [DeviceSetup], into machine: inout Machine) throws(DaemonError) {
         for (number, setup) in setups.enumerated() {
             guard let requester = RequesterID(bus: bus, device: UInt8(number + 1), function: 0),
-                let index = machine.addDevice(profile: setup.profile, requester: requester)
+                let index = machine.addDevice(profile: setup.profile, requester: requester, port: setup.port)
             else { throw .device(name: setup.name, problem: "the machine has no place for it") }
             for queue in setup.workQueues {
                 guard machine.configure(workQueue: queue.index, as: queue.configuration, device: index) else {

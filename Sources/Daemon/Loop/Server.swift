@@ -120,6 +120,7 @@ final class Server {
         engineThreads = try EngineThreads(count: 2, mailbox: mailbox)
         programWatch = try ProgramWatch(mailbox: mailbox)
         unsafe readBuffer = .allocate(capacity: Self.readByteCount)
+        self.machine.install(configuration.fabric)
         try DeviceSetup.plug(configuration.devices, into: &self.machine)
         announcedStates = initialStates()
     }

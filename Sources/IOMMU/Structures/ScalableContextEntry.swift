@@ -16,10 +16,15 @@ public struct ScalableContextEntry: Sendable, BitwiseCopyable {
         self.words = words
     }
 
-    /// A present entry with PASIDE, PDTS = 7 (all 20 bits of a PASID) and RID_PASID 0. `directory` is page-aligned.
+    /// A present entry with DTE, PASIDE, PRE, PDTS = 7 (all 20 bits of a PASID) and RID_PASID 0. `directory` is
+    /// page-aligned.
     public init(directory: HostPhysicalAddress) {
         let directorySize: UInt64 = 7
-        words = [directory.rawValue & EntryBits.pointer | directorySize << 9 | 1 << 3 | EntryBits.present, 0, 0, 0]
+        let enables: UInt64 = 1 << 2 | 1 << 3 | 1 << 4
+        words = [
+            directory.rawValue & EntryBits.pointer | directorySize << 9 | enables | EntryBits.present, 0,
+            0, 0,
+        ]
     }
 
     /// Reads the entry at `address`; `nil` when that is not memory.
@@ -37,6 +42,12 @@ public struct ScalableContextEntry: Sendable, BitwiseCopyable {
     /// FPD, bit 1.
     public var isFaultProcessingDisabled: Bool { words[0] & EntryBits.faultProcessingDisable != 0 }
 
+    /// DTE, bit 2: whether translation requests (ATS) are answered.
+    public var takesTranslationRequests: Bool { words[0] & 1 << 2 != 0 }
+
+    /// PRE, bit 4: whether page requests are taken.
+    public var takesPageRequests: Bool { words[0] & 1 << 4 != 0 }
+
     /// PASIDE, bit 3: whether requests with PASID are taken.
     public var isPASIDEnabled: Bool { words[0] & 1 << 3 != 0 }
 
@@ -53,10 +64,10 @@ public struct ScalableContextEntry: Sendable, BitwiseCopyable {
     /// RID_PRIV, bit 84: the privilege of requests without PASID.
     public var isRequesterPrivileged: Bool { words[1] & 1 << 20 != 0 }
 
-    /// Bits 8:5, 255:85, those above the host address width, and, as this unit has neither ATS nor PRI, DTE and PRE.
+    /// Bits 8:5, 255:85, and those above the host address width.
     @inline(__always)
     public var hasReservedBits: Bool {
-        words[0] & (EntryBits.aboveHostWidth | 0x1F4) | words[1] & ~0x1F_FFFF | words[2] | words[3] != 0
+        words[0] & (EntryBits.aboveHostWidth | 0x1E0) | words[1] & ~0x1F_FFFF | words[2] | words[3] != 0
     }
 
     /// Where the entry of `requester` lies in `contextTable`: index devfn[6:0].

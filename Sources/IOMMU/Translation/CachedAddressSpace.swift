@@ -13,6 +13,8 @@ struct CachedAddressSpace: BitwiseCopyable {
     let translation: AddressSpaceTranslation
     /// SRE, which counts for requests with PASID.
     let takesSupervisorRequests: Bool
+    /// DTE of the context entry.
+    let takesTranslationRequests: Bool
     /// RID_PRIV, which counts for requests without PASID.
     let isRequesterPrivileged: Bool
     /// WPE.

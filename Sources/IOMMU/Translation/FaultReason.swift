@@ -28,10 +28,14 @@ public struct FaultReason: RawRepresentable, Hashable, Sendable, BitwiseCopyable
     public static let contextEntryNotPresent = Self(rawValue: 0x41)
     /// A reserved bit of the context entry is 1.
     public static let contextEntryReserved = Self(rawValue: 0x42)
+    /// A translation request where DTE is 0.
+    public static let translationRequestsNotEnabled = Self(rawValue: 0x44)
     /// A request with PASID where PASIDE is 0.
     public static let pasidNotEnabled = Self(rawValue: 0x45)
     /// A PASID that the directory's size (PDTS) does not cover.
     public static let pasidBeyondDirectory = Self(rawValue: 0x46)
+    /// A page request where PRE is 0.
+    public static let pageRequestsNotEnabled = Self(rawValue: 0x47)
     /// RID_PASID that the directory's size does not cover.
     public static let requesterPASIDBeyondDirectory = Self(rawValue: 0x48)
 

@@ -22,9 +22,31 @@ public enum Invalidation: Equatable, Sendable {
     case globalTLB
 }
 
+/// What follows the clearing of a PASID entry, in this order (virtualization §6.6, steps 2 to 5).
+public struct InvalidationSteps: OptionSet, Sendable {
+    /// Bit n: step n + 2.
+    public let rawValue: UInt8
+
+    /// The steps whose bits are 1.
+    public init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// The unit forgets what the entry said.
+    public static let pasidCache = Self(rawValue: 1 << 0)
+    /// The unit forgets the entry's translations.
+    public static let translations = Self(rawValue: 1 << 1)
+    /// The device forgets its translations.
+    public static let deviceTLB = Self(rawValue: 1 << 2)
+    /// Page requests that have no answer get one.
+    public static let pageRequests = Self(rawValue: 1 << 3)
+
+    /// All of them: what is correct.
+    public static let all: Self = [.pasidCache, .translations, .deviceTLB, .pageRequests]
+}
+
 extension Invalidation {
-    /// What must follow the clearing of `entry`, in order (§6.6 steps 2 and 3). The device TLB's turn, step 4, comes
-    /// with ATS.
+    /// What the unit forgets after the clearing of `entry`, in order: steps 2 and 3. The device comes after it.
     public static func afterClearing(_ entry: PASIDTableEntry, of pasid: HostPASID) -> InlineArray<2, Invalidation> {
         let isTaggedByPASID: Bool =
             switch entry.translationType {

@@ -24,17 +24,22 @@ extension Machine {
         let domain = domain(ofVM: vm)
         switch invalidation {
         case .all:
-            iommu.invalidate(.domainTLB(domain))
+            invalidateTranslations(ofVM: vm)
         case .guestPASID(let guestPASID):
-            iommu.invalidate(.pasidTLB(domain, try boundIOASID(of: guestPASID, inVM: vm)))
+            let bound = try bound(guestPASID, inVM: vm)
+            invalidateTranslations(of: bound.ioasid, in: domain, devices: bound.devices)
         case .pages(let guestPASID, let address, let byteCount):
-            iommu.invalidate(
-                .pasidTLBPages(domain, try boundIOASID(of: guestPASID, inVM: vm), address, byteCount: byteCount))
+            let bound = try bound(guestPASID, inVM: vm)
+            invalidatePages(
+                .pasidTLBPages(domain, bound.ioasid, address, byteCount: byteCount), of: bound.ioasid, at: address,
+                byteCount: byteCount, devices: bound.devices)
         }
     }
 
-    private func boundIOASID(of guestPASID: GuestPASID, inVM vm: Int) throws(MachineError) -> HostPASID {
-        guard let ioasid = ioasids.find(spid: guestPASID, in: vms[vm].set) else { throw .notBound }
-        return ioasid
+    private func bound(_ guestPASID: GuestPASID, inVM vm: Int) throws(MachineError) -> Binding {
+        guard let ioasid = ioasids.find(spid: guestPASID, in: vms[vm].set), let index = bindingIndex(of: ioasid) else {
+            throw .notBound
+        }
+        return bindings[index]
     }
 }

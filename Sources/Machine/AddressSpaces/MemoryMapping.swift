@@ -154,7 +154,7 @@ extension Machine {
                     permission: access == .readWrite ? .readWrite : .readOnly)
             }
         }
-        if isDone { invalidate(start, byteCount: byteCount, in: space) }
+        if isDone { invalidateTranslations(start, byteCount: byteCount, in: space) }
         return isDone
     }
 
@@ -168,21 +168,8 @@ extension Machine {
                 try vms[index].table.unmap(GuestPhysicalAddress(rawValue: start), byteCount: byteCount)
             }
         }
-        if isDone { invalidate(start, byteCount: byteCount, in: space) }
+        if isDone { invalidateTranslations(start, byteCount: byteCount, in: space) }
         return isDone
-    }
-
-    /// Makes the IOMMU forget translations of an address space.
-    private mutating func invalidate(_ start: UInt64, byteCount: UInt64, in space: AddressSpaceIndex) {
-        switch space {
-        case .process(let index):
-            guard let ioasid = processes[index].translatedPASID else { return }
-            iommu.invalidate(
-                .pasidTLBPages(Self.hostDomain, ioasid, LinearAddress(rawValue: start), byteCount: byteCount))
-        case .virtualMachine(let index):
-            iommu.invalidate(
-                .domainTLBPages(domain(ofVM: index), GuestPhysicalAddress(rawValue: start), byteCount: byteCount))
-        }
     }
 
     /// Whether a change of a page table, of ranges that the address map has checked, found the frames it needs.

@@ -182,7 +182,7 @@ extension Machine {
             do {
                 try vms[vm].translations.map(guestPASID, to: binding.ioasid)
             } catch {
-                iommu.clearEntry(requester: devices[device].requester, pasid: binding.ioasid)
+                clearEntry(device: device, pasid: binding.ioasid)
                 throw .outOfFrames
             }
             do {

@@ -36,7 +36,9 @@ extension Machine {
             guard bindings[index].devices >> UInt64(device) & 1 == 1 else { throw .notBound }
             if bindings[index].devices != 1 << UInt64(device) {
                 bindings[index].departingDevice = device
-                refusePageRequests { $0.device == device && $0.request.pasid == ioasid }
+                if invalidationSteps.contains(.pageRequests) {
+                    refusePageRequests { $0.device == device && $0.request.pasid == ioasid }
+                }
                 drain(.pasid(ioasid), onDevice: device, purpose: .unbind(token))
                 return .departing(token, ioasid)
             }
@@ -65,7 +67,9 @@ extension Machine {
         }
         bindings[index].state = .draining(change)
         // The drain would wait for descriptors that wait for an owner who is leaving (virtualization §6.6, step 5).
-        refusePageRequests { $0.request.pasid == ioasid }
+        if invalidationSteps.contains(.pageRequests) {
+            refusePageRequests { $0.request.pasid == ioasid }
+        }
         drain(.pasid(ioasid), purpose: .unbind(token))
         return .unbinding(token, ioasid)
     }
@@ -76,7 +80,7 @@ extension Machine {
         let ioasid = bindings[index].ioasid
         revokeInterrupts(ofBinding: index, onDevice: bindings[index].departingDevice)
         if let device = bindings[index].departingDevice {
-            iommu.clearEntry(requester: devices[device].requester, pasid: ioasid)
+            clearEntry(device: device, pasid: ioasid)
             bindings[index].devices &= ~(1 << UInt64(device))
             if case .process(let process) = bindings[index].owner {
                 processes[process].boundDevices = bindings[index].devices
@@ -86,7 +90,7 @@ extension Machine {
                 preconditionFailure("only a draining binding has drained")
             }
             for device in 0..<64 where bindings[index].devices >> UInt64(device) & 1 == 1 {
-                iommu.clearEntry(requester: devices[device].requester, pasid: ioasid)
+                clearEntry(device: device, pasid: ioasid)
             }
             if case .process(let process) = bindings[index].owner { processes[process].translatedPASID = nil }
             bindings[index].state = .drained(change)

@@ -108,6 +108,9 @@ extension Machine {
     private mutating func deferrableWrite(_ words: Descriptor, to target: HostPhysicalAddress) -> DMWrCompletion {
         switch HostAddressLayout.target(of: target) {
         case .portal(let device, let portal) where devices.contains(device):
+            guard unreachableDevices >> UInt64(device) & 1 == 0 else {
+                return refuseDeferrableWrite(toDevice: device)
+            }
             return devices[device].enqueue(words, to: portal)
         case .portal, .memory, .nothing:
             return .unsupportedRequest

@@ -74,6 +74,11 @@ package enum Command: String, CaseIterable, Sendable {
     case configureFunction = "configure-function"
     case xDeviceHalt = "x-device-halt"
 
+    // Fabric: Protos/swq/v1/fabric.proto
+    case readConfig = "read-config"
+    case writeConfig = "write-config"
+    case queryFabric = "query-fabric"
+
     // Interrupt: Protos/swq/v1/interrupt.proto
     case requestInterrupt = "request-interrupt"
     case releaseInterrupt = "release-interrupt"

@@ -61,6 +61,9 @@ package enum Request: Sendable {
     case queryFunction(WireQueryFunctionArguments)
     case configureFunction(WireConfigureFunctionArguments)
     case xDeviceHalt(WireXDeviceHaltArguments)
+    case readConfig(WireReadConfigArguments)
+    case writeConfig(WireWriteConfigArguments)
+    case queryFabric
     case requestInterrupt(WireRequestInterruptArguments)
     case releaseInterrupt(WireReleaseInterruptArguments)
     case attachInterrupt(WireAttachInterruptArguments)
@@ -129,6 +132,9 @@ package enum Request: Sendable {
         case .queryFunction: .queryFunction
         case .configureFunction: .configureFunction
         case .xDeviceHalt: .xDeviceHalt
+        case .readConfig: .readConfig
+        case .writeConfig: .writeConfig
+        case .queryFabric: .queryFabric
         case .requestInterrupt: .requestInterrupt
         case .releaseInterrupt: .releaseInterrupt
         case .attachInterrupt: .attachInterrupt
@@ -190,6 +196,8 @@ package enum Request: Sendable {
         case .queryFunction(let arguments): arguments
         case .configureFunction(let arguments): arguments
         case .xDeviceHalt(let arguments): arguments
+        case .readConfig(let arguments): arguments
+        case .writeConfig(let arguments): arguments
         case .requestInterrupt(let arguments): arguments
         case .releaseInterrupt(let arguments): arguments
         case .attachInterrupt(let arguments): arguments
@@ -199,7 +207,7 @@ package enum Request: Sendable {
         case .queryBindings(let arguments): arguments
         case .xHistoryHold(let arguments): arguments
         case .queryVersion, .queryCommands, .querySchema, .queryStatus, .queryConnection, .shutdown, .detach,
-            .queryProcessor, .queryIoasidSets:
+            .queryProcessor, .queryIoasidSets, .queryFabric:
             nil
         }
     }
@@ -264,6 +272,9 @@ package enum Request: Sendable {
             case .queryFunction: .queryFunction(try WireQueryFunctionArguments(jsonUTF8Bytes: json))
             case .configureFunction: .configureFunction(try WireConfigureFunctionArguments(jsonUTF8Bytes: json))
             case .xDeviceHalt: .xDeviceHalt(try WireXDeviceHaltArguments(jsonUTF8Bytes: json))
+            case .readConfig: .readConfig(try WireReadConfigArguments(jsonUTF8Bytes: json))
+            case .writeConfig: .writeConfig(try WireWriteConfigArguments(jsonUTF8Bytes: json))
+            case .queryFabric: .queryFabric
             case .requestInterrupt: .requestInterrupt(try WireRequestInterruptArguments(jsonUTF8Bytes: json))
             case .releaseInterrupt: .releaseInterrupt(try WireReleaseInterruptArguments(jsonUTF8Bytes: json))
             case .attachInterrupt: .attachInterrupt(try WireAttachInterruptArguments(jsonUTF8Bytes: json))

@@ -106,6 +106,13 @@ package nonisolated struct WireConfiguration: @unchecked Sendable {
   /// Clears the value of `pasidTranslationPolicy`. Subsequent reads from it will return its default value.
   package mutating func clearPasidTranslationPolicy() {_uniqueStorage()._pasidTranslationPolicy = nil}
 
+  /// Ports between the root complex and the devices, each behind the one above it. Default: none, every device is an
+  /// endpoint of the root complex. At most 256.
+  package var ports: [WirePortConfiguration] {
+    get {_storage._ports}
+    set {_uniqueStorage()._ports = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// How much the daemon logs.
@@ -213,6 +220,73 @@ package nonisolated struct WireConfiguration: @unchecked Sendable {
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// A root port or a port of a switch. Since 0.1.
+package nonisolated struct WirePortConfiguration: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Name. 1 to 64 characters.
+  package var name: String {
+    get {_name ?? String()}
+    set {_name = newValue}
+  }
+  /// Returns true if `name` has been explicitly set.
+  package var hasName: Bool {self._name != nil}
+  /// Clears the value of `name`. Subsequent reads from it will return its default value.
+  package mutating func clearName() {self._name = nil}
+
+  /// What it is. Default `root_port`.
+  package var kind: WirePortKind {
+    get {_kind ?? .rootPort}
+    set {_kind = newValue}
+  }
+  /// Returns true if `kind` has been explicitly set.
+  package var hasKind: Bool {self._kind != nil}
+  /// Clears the value of `kind`. Subsequent reads from it will return its default value.
+  package mutating func clearKind() {self._kind = nil}
+
+  /// Name of the port above it, given before it; of a root port there is none.
+  package var parent: String {
+    get {_parent ?? String()}
+    set {_parent = newValue}
+  }
+  /// Returns true if `parent` has been explicitly set.
+  package var hasParent: Bool {self._parent != nil}
+  /// Clears the value of `parent`. Subsequent reads from it will return its default value.
+  package mutating func clearParent() {self._parent = nil}
+
+  /// It routes DMWr. Default true.
+  package var dmwrRouting: Bool {
+    get {_dmwrRouting ?? false}
+    set {_dmwrRouting = newValue}
+  }
+  /// Returns true if `dmwrRouting` has been explicitly set.
+  package var hasDmwrRouting: Bool {self._dmwrRouting != nil}
+  /// Clears the value of `dmwrRouting`. Subsequent reads from it will return its default value.
+  package mutating func clearDmwrRouting() {self._dmwrRouting = nil}
+
+  /// It lets no DMWr out until software clears that. Default false.
+  package var egressBlocking: Bool {
+    get {_egressBlocking ?? false}
+    set {_egressBlocking = newValue}
+  }
+  /// Returns true if `egressBlocking` has been explicitly set.
+  package var hasEgressBlocking: Bool {self._egressBlocking != nil}
+  /// Clears the value of `egressBlocking`. Subsequent reads from it will return its default value.
+  package mutating func clearEgressBlocking() {self._egressBlocking = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _name: String? = nil
+  fileprivate var _kind: WirePortKind? = nil
+  fileprivate var _parent: String? = nil
+  fileprivate var _dmwrRouting: Bool? = nil
+  fileprivate var _egressBlocking: Bool? = nil
 }
 
 /// Unix sockets. Those of socket activation replace them by name. Since 0.1.
@@ -462,6 +536,16 @@ package nonisolated struct WireDeviceConfiguration: Sendable {
   /// Clears the value of `capabilities`. Subsequent reads from it will return its default value.
   package mutating func clearCapabilities() {self._capabilities = nil}
 
+  /// Name of the port that the device hangs at. Default: none, it is an endpoint of the root complex.
+  package var port: String {
+    get {_port ?? String()}
+    set {_port = newValue}
+  }
+  /// Returns true if `port` has been explicitly set.
+  package var hasPort: Bool {self._port != nil}
+  /// Clears the value of `port`. Subsequent reads from it will return its default value.
+  package mutating func clearPort() {self._port = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -471,6 +555,7 @@ package nonisolated struct WireDeviceConfiguration: Sendable {
   fileprivate var _layout: String? = nil
   fileprivate var _openPoints: WireOpenPointsConfiguration? = nil
   fileprivate var _capabilities: WireCapabilitiesConfiguration? = nil
+  fileprivate var _port: String? = nil
 }
 
 /// Capabilities of a device. Since 0.1.
@@ -1528,7 +1613,7 @@ fileprivate nonisolated let _protobuf_package = "swq.v1"
 
 nonisolated extension WireConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Configuration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sockets\0\u{1}tcp\0\u{3}state_dir\0\u{1}history\0\u{1}devices\0\u{1}limits\0\u{3}log_level\0\u{3}pasid_translation_policy\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sockets\0\u{1}tcp\0\u{3}state_dir\0\u{1}history\0\u{1}devices\0\u{1}limits\0\u{3}log_level\0\u{3}pasid_translation_policy\0\u{2}\u{c}ports\0")
 
   fileprivate class _StorageClass {
     var _sockets: WireSocketConfiguration? = nil
@@ -1539,6 +1624,7 @@ nonisolated extension WireConfiguration: SwiftProtobuf.Message, SwiftProtobuf._M
     var _limits: WireLimitsConfiguration? = nil
     var _logLevel: WireConfiguration.LogLevel? = nil
     var _pasidTranslationPolicy: WireConfiguration.PasidTranslationPolicy? = nil
+    var _ports: [WirePortConfiguration] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1557,6 +1643,7 @@ nonisolated extension WireConfiguration: SwiftProtobuf.Message, SwiftProtobuf._M
       _limits = source._limits
       _logLevel = source._logLevel
       _pasidTranslationPolicy = source._pasidTranslationPolicy
+      _ports = source._ports
     }
   }
 
@@ -1583,6 +1670,7 @@ nonisolated extension WireConfiguration: SwiftProtobuf.Message, SwiftProtobuf._M
         case 6: try { try decoder.decodeSingularMessageField(value: &_storage._limits) }()
         case 7: try { try decoder.decodeSingularEnumField(value: &_storage._logLevel) }()
         case 8: try { try decoder.decodeSingularEnumField(value: &_storage._pasidTranslationPolicy) }()
+        case 20: try { try decoder.decodeRepeatedMessageField(value: &_storage._ports) }()
         default: break
         }
       }
@@ -1619,6 +1707,9 @@ nonisolated extension WireConfiguration: SwiftProtobuf.Message, SwiftProtobuf._M
       try { if let v = _storage._pasidTranslationPolicy {
         try visitor.visitSingularEnumField(value: v, fieldNumber: 8)
       } }()
+      if !_storage._ports.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._ports, fieldNumber: 20)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1636,6 +1727,7 @@ nonisolated extension WireConfiguration: SwiftProtobuf.Message, SwiftProtobuf._M
         if _storage._limits != rhs_storage._limits {return false}
         if _storage._logLevel != rhs_storage._logLevel {return false}
         if _storage._pasidTranslationPolicy != rhs_storage._pasidTranslationPolicy {return false}
+        if _storage._ports != rhs_storage._ports {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1651,6 +1743,60 @@ nonisolated extension WireConfiguration.LogLevel: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension WireConfiguration.PasidTranslationPolicy: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0zf_set_and_skipped\0")
+}
+
+nonisolated extension WirePortConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PortConfiguration"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}parent\0\u{3}dmwr_routing\0\u{3}egress_blocking\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self._name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self._kind) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self._parent) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self._dmwrRouting) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self._egressBlocking) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._name {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._kind {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._parent {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._dmwrRouting {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._egressBlocking {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WirePortConfiguration, rhs: WirePortConfiguration) -> Bool {
+    if lhs._name != rhs._name {return false}
+    if lhs._kind != rhs._kind {return false}
+    if lhs._parent != rhs._parent {return false}
+    if lhs._dmwrRouting != rhs._dmwrRouting {return false}
+    if lhs._egressBlocking != rhs._egressBlocking {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension WireSocketConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1796,7 +1942,7 @@ nonisolated extension WireHistoryConfiguration.Durability: SwiftProtobuf._ProtoN
 
 nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeviceConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}profile\0\u{1}layout\0\u{3}open_points\0\u{1}capabilities\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}profile\0\u{1}layout\0\u{3}open_points\0\u{1}capabilities\0\u{2}\u{f}port\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1809,6 +1955,7 @@ nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProto
       case 3: try { try decoder.decodeSingularStringField(value: &self._layout) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._openPoints) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._capabilities) }()
+      case 20: try { try decoder.decodeSingularStringField(value: &self._port) }()
       default: break
       }
     }
@@ -1834,6 +1981,9 @@ nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._capabilities {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     } }()
+    try { if let v = self._port {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 20)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1843,6 +1993,7 @@ nonisolated extension WireDeviceConfiguration: SwiftProtobuf.Message, SwiftProto
     if lhs._layout != rhs._layout {return false}
     if lhs._openPoints != rhs._openPoints {return false}
     if lhs._capabilities != rhs._capabilities {return false}
+    if lhs._port != rhs._port {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

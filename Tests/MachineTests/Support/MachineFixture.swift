@@ -92,12 +92,12 @@ final class MachineFixture {
         while let block = unsafe blocks.popLast() { unsafe block.deallocate() }
     }
 
-    func addDevice(engineCount: Int, blocksOnFault: Bool = false) throws {
+    func addDevice(engineCount: Int, blocksOnFault: Bool = false, port: Int? = nil) throws {
         var profile = DeviceProfile.dsa1
         profile.engineCount = engineCount
         let number = UInt8(machine.devices.count + 1)
         let requester = try #require(RequesterID(bus: 0x6A, device: number, function: 0))
-        guard let device = machine.addDevice(profile: profile, requester: requester) else {
+        guard let device = machine.addDevice(profile: profile, requester: requester, port: port) else {
             preconditionFailure("the fixture has frames enough")
         }
         var shared = WorkQueueConfiguration()

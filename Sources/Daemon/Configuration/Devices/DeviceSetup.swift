@@ -16,6 +16,8 @@ package struct DeviceSetup: Sendable {
     package let groupFlags: [GroupFlags]
     /// Enable Device is issued; then its WQs are enabled that ask for it.
     package let isEnabled: Bool
+    /// The index of the port that it hangs at; `nil` for an endpoint of the root complex.
+    package var port: Int?
 
     /// How one WQ is configured.
     package struct WorkQueueSetup: Hashable, Sendable {

@@ -1,11 +1,16 @@
 internal import DSA
+internal import PCIe
 internal import ProtocolMessages
 
 extension ConfigurationResolver {
     private static let deviceCountMax = 16
 
     /// The devices: those of the layout that a flag or variable names, else those of the file, else the standard one.
-    func resolveDevices() throws(ConfigurationError) -> (setups: [DeviceSetup], wire: [WireDeviceConfiguration]) {
+    ///
+    /// - Parameter fabric: Takes those that hang at a port.
+    func resolveDevices(
+        in fabric: inout Fabric
+    ) throws(ConfigurationError) -> (setups: [DeviceSetup], wire: [WireDeviceConfiguration]) {
         if let layout = overrides[.deviceLayout] { return try devices(of: layout) }
         let given = file.devices.isEmpty ? [WireDeviceConfiguration()] : file.devices
         var setups: [DeviceSetup] = []
@@ -27,6 +32,10 @@ extension ConfigurationResolver {
                 written.layout = layout.value
             } else {
                 setups.append(.standard(name: name, profile: profile))
+            }
+            if let port = try attach(device, to: &fabric, at: path) {
+                setups[setups.count - 1].port = port
+                written.port = device.port
             }
             wire.append(written)
         }

@@ -19,7 +19,8 @@ struct ConfigurationResolver {
         let state = try stateDirectory()
         let durability = try durability()
         let logLevel = try logLevel()
-        let devices = try resolveDevices()
+        var fabric = try resolveFabric()
+        let devices = try resolveDevices(in: &fabric.fabric)
         let limits = DaemonLimits(file.limits)
         let retentionDays = file.history.hasRetentionDays ? file.history.retentionDays : 365
         let retentionRows = file.history.hasRetentionRows ? file.history.retentionRows : 10_000_000
@@ -32,6 +33,7 @@ struct ConfigurationResolver {
         wire.history.retentionDays = retentionDays
         wire.history.retentionRows = retentionRows
         wire.devices = devices.wire
+        wire.ports = fabric.wire
         wire.limits = limits.wire
         wire.logLevel = logLevel.wire
         wire.pasidTranslationPolicy = .zfSetAndSkipped
@@ -39,7 +41,8 @@ struct ConfigurationResolver {
             file: path, mainSocketPath: sockets.main, mainSocketMode: sockets.mode, mainSocketGroup: sockets.group,
             adminSocketPath: sockets.admin, readOnlySocketPath: sockets.readOnly, socketDirectory: sockets.directory,
             tcp: tcp?.value, stateDirectory: state, durability: durability, retentionDays: Int(retentionDays),
-            retentionRows: Int(retentionRows), devices: devices.setups, limits: limits, logLevel: logLevel, wire: wire)
+            retentionRows: Int(retentionRows), fabric: fabric.fabric, devices: devices.setups, limits: limits,
+            logLevel: logLevel, wire: wire)
     }
 
     /// The value of the highest layer that has one. A relative path of the file counts from the file's directory.
