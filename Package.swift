@@ -51,6 +51,9 @@ let package = Package(
         .target(
             name: "Machine", dependencies: ["PCIe", "DSASpec", "IOMMU", "DSA", "Virtualization"], swiftSettings: core),
 
+        .target(
+            name: "IDXD", dependencies: ["PCIe", "DSASpec", "DSA", "Machine"], swiftSettings: core),
+
         // Around the core.
         .target(name: "CPlatform", cSettings: cStrict),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: strict),
@@ -64,8 +67,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "PCIe", "DSASpec", "IOMMU", "DSA", "Virtualization", "Machine", "Protocol", "ProtocolMessages",
-                "History", "Platform", protobuf, logging,
+                "PCIe", "DSASpec", "IOMMU", "DSA", "Virtualization", "Machine", "IDXD", "Protocol",
+                "ProtocolMessages", "History", "Platform", protobuf, logging,
             ],
             swiftSettings: loop),
 
@@ -111,6 +114,10 @@ let package = Package(
         .testTarget(
             name: "MachineTests",
             dependencies: ["TestKit", "Machine", "DSA", "DSASpec", "IOMMU", "Virtualization", "PCIe"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "IDXDTests",
+            dependencies: ["TestKit", "IDXD", "Machine", "DSA", "DSASpec", "IOMMU", "Virtualization", "PCIe"],
             swiftSettings: strict),
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
         .testTarget(

@@ -10,6 +10,13 @@ extension Machine {
     /// The PASID of the process at `index` while it is bound.
     public func pasid(ofProcess index: Int) -> HostPASID? { processes[index].pasid }
 
+    /// Whether the process at `index` is bound to a device, and no bind or unbind of it there is under way.
+    public func isBound(process index: Int, toDevice device: Int) -> Bool {
+        guard let pasid = processes[index].pasid, let binding = bindingIndex(of: pasid) else { return false }
+        return bindings[binding].state == .bound && bindings[binding].departingDevice != device
+            && bindings[binding].devices >> UInt64(device) & 1 == 1
+    }
+
     /// The IOASIDs of processes and the process of each, on their way in or out included.
     public func ioasidsOfProcesses() -> [(ioasid: HostPASID, process: Int)] {
         var members: [(ioasid: HostPASID, process: Int)] = []

@@ -38,6 +38,15 @@ int platform_open_file(const char *path, unsigned int mode);
 /// An exclusive, non-blocking `flock`. EWOULDBLOCK: another open file description holds it.
 int platform_lock(int fd);
 
+// MARK: Trees of files
+
+/// Removes a directory and everything in it, without following symbolic links. 0 also when there is none.
+int platform_remove_tree(const char *path);
+
+/// Gives a file this text, replacing what it had: created with `mode` whatever the umask if it is not there, never
+/// through a symbolic link.
+int platform_write_file(const char *path, unsigned int mode, const void *text, size_t length);
+
 // MARK: Events
 
 /// A close-on-exec epoll instance.

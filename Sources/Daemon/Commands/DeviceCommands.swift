@@ -1,5 +1,6 @@
 internal import DSA
 internal import DSASpec
+internal import IDXD
 internal import Machine
 internal import PCIe
 internal import Protocol
@@ -87,6 +88,7 @@ extension Server {
             code: UInt8(truncatingIfNeeded: arguments.command.rawValue), operand: UInt32(truncatingIfNeeded: operand))
         let answer: (CommandError, UInt16) -> Void = { [self] error, value in
             announceStates(ofDevice: index)
+            noteForeignChange(device: index)
             var result = WireDeviceCommandReturn()
             result.error = UInt32(error.rawValue)
             result.name = error.name
@@ -115,11 +117,12 @@ extension Server {
     /// The command that a device answered with `.active` has ended. Whoever wrote it into the CMD register polls
     /// CMDSTATUS and is told nothing.
     func finishDeviceCommand(device: Int, error: CommandError) {
-        guard let answer = commandContinuations.removeValue(forKey: device) else {
+        if let answer = commandContinuations.removeValue(forKey: device) {
+            answer(error)
+        } else {
             announceStates(ofDevice: device)
-            return
         }
-        answer(error)
+        resumeDriver(device: device, after: error)
     }
 
     func configureWQ(_ arguments: WireConfigureWqArguments, _ id: RequestID, _ session: Session) throws(WireError) {
@@ -181,13 +184,16 @@ extension Server {
         }
         let isTaken = machine.configure(workQueue: queue, as: wanted, device: index)
         precondition(isTaken, "every field was checked to be writable")
+        noteForeignChange(device: index)
         replyEmpty(to: session, id: id)
     }
 
     func clearSoftwareError(
         _ arguments: WireClearSoftwareErrorArguments, _ id: RequestID, _ session: Session
     ) throws(WireError) {
-        machine.clearSoftwareError(device: try deviceIndex(arguments.device))
+        let index = try deviceIndex(arguments.device)
+        machine.clearSoftwareError(device: index)
+        driver.forgetSoftwareError(device: index)
         replyEmpty(to: session, id: id)
     }
 

@@ -32,6 +32,7 @@ extension Server {
             try machine.writeRegister(at: offset, byteCount: Int(arguments.size), value: value, device: index)
         } catch { throw refusal(error, size: arguments.size, device: index) }
         announceStates(ofDevice: index)
+        noteForeignChange(device: index)
         deliverEffects()
         replyEmpty(to: session, id: id)
     }
@@ -87,6 +88,7 @@ extension Server {
         }
         machine.configureFunction(settings, device: index)
         announceStates(ofDevice: index)
+        noteForeignChange(device: index)
         deliverEffects()
         replyEmpty(to: session, id: id)
     }
@@ -98,6 +100,7 @@ extension Server {
         }
         machine.halt(device: index, until: HaltReset(rawValue: UInt8(arguments.reset.rawValue)) ?? .resetDevice)
         announceStates(ofDevice: index)
+        noteForeignChange(device: index)
         deliverEffects()
         replyEmpty(to: session, id: id)
     }

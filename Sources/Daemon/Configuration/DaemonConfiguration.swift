@@ -52,6 +52,10 @@ package struct DaemonConfiguration: Sendable {
     /// The same configuration with every member that has a value.
     package let wire: WireConfiguration
 
+    /// The directory above the tree that stands for sysfs and the device nodes: that of the main socket, or one named
+    /// after the socket where somebody chose its place, so that two daemons never share one.
+    package var deviceTreeDirectory: String { socketDirectory ?? mainSocketPath + ".d" }
+
     /// The bounds as the greeting shows them.
     package var wireLimits: WireLimitsConfiguration { wire.limits }
 

@@ -1,5 +1,6 @@
 internal import DSA
 internal import History
+internal import IDXD
 internal import Logging
 internal import Machine
 internal import Platform
@@ -44,6 +45,7 @@ extension Server {
         engineThreads.stop()
         programWatch.stop()
         closeAllSessions()
+        deviceFiles.remove()
     }
 
     private func handle(_ event: PollEvent) {
@@ -114,6 +116,7 @@ extension Server {
     private func deliver(_ effect: MachineEffect) {
         switch effect {
         case .softwareError(let device, let error):
+            driver.capture(error, device: device)
             announceSoftwareError(error, device: device)
         case .commandCompleted(let device, let error):
             finishDeviceCommand(device: device, error: error)

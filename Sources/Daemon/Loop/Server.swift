@@ -1,6 +1,7 @@
 internal import DSA
 internal import DSASpec
 internal import History
+internal import IDXD
 internal import IOMMU
 internal import Logging
 internal import Machine
@@ -21,6 +22,14 @@ final class Server {
     /// Held for the life of the daemon: one daemon per state directory.
     private let lock: LockFile
     var machine: Machine
+    /// The Linux driver of the devices, as its users see it.
+    var driver = Driver()
+    /// By device.
+    var driverJobs: [DriverJobs]
+    /// The tree of sysfs and the device nodes.
+    let deviceFiles: DeviceFiles
+    /// By number.
+    var workQueueFiles: [Int: WorkQueueFile] = [:]
     /// The mapping that holds the machine's page and PASID tables.
     private let frames: MemoryMapping
     let deviceNames: [String]
@@ -116,12 +125,15 @@ final class Server {
         }
         self.machine = machine
         deviceNames = configuration.devices.map(\.name)
+        driverJobs = Array(repeating: DriverJobs(), count: deviceNames.count)
+        deviceFiles = try DeviceFiles(in: configuration.deviceTreeDirectory, log: log.logger)
         history = HistoryRecorder(historyStore)
         engineThreads = try EngineThreads(count: 2, mailbox: mailbox)
         programWatch = try ProgramWatch(mailbox: mailbox)
         unsafe readBuffer = .allocate(capacity: Self.readByteCount)
         self.machine.install(configuration.fabric)
-        try DeviceSetup.plug(configuration.devices, into: &self.machine)
+        try DeviceSetup.plug(configuration.devices, into: &self.machine, driver: &driver)
+        deviceFiles.update(driver, self.machine)
         announcedStates = initialStates()
     }
 

@@ -22,6 +22,10 @@ final class ClientSpace {
     var interruptCount = 0
     /// Commands that wait for something of this space.
     var pendingCount = 0
+    /// Its opens and closes of device nodes, in their order.
+    var files = FileQueue()
+    /// By device, where it has files.
+    var fileBindings: [Int: FileBinding] = [:]
     /// The connections that answer page requests for its memory.
     var pageServers: Set<Session.ID> = []
 

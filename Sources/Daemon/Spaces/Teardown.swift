@@ -30,6 +30,7 @@ extension Server {
     /// Ends a session's part in the machine. A process whose last thread it was ends with it.
     func releaseProcessor(of session: Session, cause: HistoryCause, completion: @escaping () -> Void = {}) {
         for attachment in session.interrupts where attachment.isRequested { detach(attachment) }
+        releaseFiles(of: session, cause: cause)
         let role = session.role
         if let space = session.space { stopServing(space, session) }
         session.role = .observer

@@ -86,6 +86,16 @@ package enum Command: String, CaseIterable, Sendable {
     case detachInterrupt = "detach-interrupt"
     case setInterruptEventfd = "set-interrupt-eventfd"
 
+    // Idxd: Protos/swq/v1/idxd.proto
+    case queryIdxd = "query-idxd"
+    case readAttribute = "read-attribute"
+    case writeAttribute = "write-attribute"
+    case openWq = "open-wq"
+    case closeWq = "close-wq"
+    case unmapWq = "unmap-wq"
+    case pollWq = "poll-wq"
+    case writeWq = "write-wq"
+
     // History: Protos/swq/v1/history.proto
     case queryHistory = "query-history"
     case queryBindings = "query-bindings"

@@ -69,6 +69,14 @@ package enum Request: Sendable {
     case attachInterrupt(WireAttachInterruptArguments)
     case detachInterrupt(WireDetachInterruptArguments)
     case setInterruptEventfd(WireSetInterruptEventfdArguments)
+    case queryIdxd
+    case readAttribute(WireReadAttributeArguments)
+    case writeAttribute(WireWriteAttributeArguments)
+    case openWq(WireOpenWqArguments)
+    case closeWq(WireCloseWqArguments)
+    case unmapWq(WireUnmapWqArguments)
+    case pollWq(WirePollWqArguments)
+    case writeWq(WireWriteWqArguments)
     case queryHistory(WireQueryHistoryArguments)
     case queryBindings(WireQueryBindingsArguments)
     case xHistoryHold(WireXHistoryHoldArguments)
@@ -140,6 +148,14 @@ package enum Request: Sendable {
         case .attachInterrupt: .attachInterrupt
         case .detachInterrupt: .detachInterrupt
         case .setInterruptEventfd: .setInterruptEventfd
+        case .queryIdxd: .queryIdxd
+        case .readAttribute: .readAttribute
+        case .writeAttribute: .writeAttribute
+        case .openWq: .openWq
+        case .closeWq: .closeWq
+        case .unmapWq: .unmapWq
+        case .pollWq: .pollWq
+        case .writeWq: .writeWq
         case .queryHistory: .queryHistory
         case .queryBindings: .queryBindings
         case .xHistoryHold: .xHistoryHold
@@ -203,11 +219,18 @@ package enum Request: Sendable {
         case .attachInterrupt(let arguments): arguments
         case .detachInterrupt(let arguments): arguments
         case .setInterruptEventfd(let arguments): arguments
+        case .readAttribute(let arguments): arguments
+        case .writeAttribute(let arguments): arguments
+        case .openWq(let arguments): arguments
+        case .closeWq(let arguments): arguments
+        case .unmapWq(let arguments): arguments
+        case .pollWq(let arguments): arguments
+        case .writeWq(let arguments): arguments
         case .queryHistory(let arguments): arguments
         case .queryBindings(let arguments): arguments
         case .xHistoryHold(let arguments): arguments
         case .queryVersion, .queryCommands, .querySchema, .queryStatus, .queryConnection, .shutdown, .detach,
-            .queryProcessor, .queryIoasidSets, .queryFabric:
+            .queryProcessor, .queryIoasidSets, .queryFabric, .queryIdxd:
             nil
         }
     }
@@ -280,6 +303,14 @@ package enum Request: Sendable {
             case .attachInterrupt: .attachInterrupt(try WireAttachInterruptArguments(jsonUTF8Bytes: json))
             case .detachInterrupt: .detachInterrupt(try WireDetachInterruptArguments(jsonUTF8Bytes: json))
             case .setInterruptEventfd: .setInterruptEventfd(try WireSetInterruptEventfdArguments(jsonUTF8Bytes: json))
+            case .queryIdxd: .queryIdxd
+            case .readAttribute: .readAttribute(try WireReadAttributeArguments(jsonUTF8Bytes: json))
+            case .writeAttribute: .writeAttribute(try WireWriteAttributeArguments(jsonUTF8Bytes: json))
+            case .openWq: .openWq(try WireOpenWqArguments(jsonUTF8Bytes: json))
+            case .closeWq: .closeWq(try WireCloseWqArguments(jsonUTF8Bytes: json))
+            case .unmapWq: .unmapWq(try WireUnmapWqArguments(jsonUTF8Bytes: json))
+            case .pollWq: .pollWq(try WirePollWqArguments(jsonUTF8Bytes: json))
+            case .writeWq: .writeWq(try WireWriteWqArguments(jsonUTF8Bytes: json))
             case .queryHistory: .queryHistory(try WireQueryHistoryArguments(jsonUTF8Bytes: json))
             case .queryBindings: .queryBindings(try WireQueryBindingsArguments(jsonUTF8Bytes: json))
             case .xHistoryHold: .xHistoryHold(try WireXHistoryHoldArguments(jsonUTF8Bytes: json))

@@ -1,4 +1,5 @@
 import DSASpec
+import Foundation
 import Glibc
 import Protocol
 import ProtocolMessages
@@ -24,6 +25,30 @@ extension BadInput {
             "a descriptor of 63 bytes", "enqcmd", submission(byteCount: 63), path: "arguments.descriptor"),
         refused(
             "a descriptor of 65 bytes", "enqcmd", submission(byteCount: 65), path: "arguments.descriptor"),
+        refused("an attribute without a path", "read-attribute", #"{"path": ""}"#, path: "arguments.path"),
+        refused("a write of an attribute without data", "write-attribute", #"{"path": "sys"}"#, path: "arguments.data"),
+        refused("data that is not base64", "write-wq", #"{"file": 0, "data": "*"}"#, path: "arguments.data"),
+        BadInput("a file that the process has not opened") { stage in
+            for request in [
+                Request.closeWq(.with { $0.file = 0 }), .unmapWq(.with { $0.file = .max }),
+                .pollWq(.with { $0.file = 0 }),
+                .writeWq(
+                    .with {
+                        $0.file = 0
+                        $0.data = Data(count: 64)
+                    }),
+            ] {
+                let refusal = try stage.witness.client.refusal(of: request)
+                #expect(refusal.errorClass == "NotFound")
+                #expect(refusal.path == "arguments.file")
+            }
+        },
+        BadInput("paths that leave the tree") { stage in
+            for path in ["../../etc/passwd", "sys/../../x", "sys/module/idxd/\u{0}", "/"] {
+                let answer = try stage.witness.client.readAttribute(path)
+                #expect(answer == .errno(path == "/" ? 21 : 2))
+            }
+        },
         BadInput("a portal of a WQ that does not exist") { stage in
             let refusal = try stage.witness.client.refusal(
                 of: .mapPortal(

@@ -227,7 +227,7 @@ extension WireClient {
             .subscribeEvents(.with { $0.events = events }), returning: WireSubscribeEventsReturn.self)
     }
 
-    private static func number(_ text: String) throws -> UInt64 {
+    static func number(_ text: String) throws -> UInt64 {
         guard let number = Hexadecimal.value(text) else { throw TestFailure("\(text) is no address") }
         return number
     }

@@ -1,5 +1,6 @@
 package import DSA
 package import DSASpec
+internal import IDXD
 internal import PCIe
 
 /// How a device is built and configured at the start.
@@ -25,6 +26,8 @@ package struct DeviceSetup: Sendable {
         package let configuration: WorkQueueConfiguration
         /// Enable WQ is issued.
         package let isEnabled: Bool
+        /// Whom it is for, its name and driver, as the Linux driver keeps them.
+        package let identity: WorkQueueIdentity
     }
 
     /// The commands to issue, in order, once WQs and groups are configured.
@@ -41,7 +44,8 @@ extension DeviceSetup {
     /// One group and priority 10 are what accel-config gives a user who asks for nothing: any engine serves either WQ,
     /// so whichever is busy gets the whole device. WQ 0 has three quarters of the entries, because many clients share
     /// it and one owns the other; 16 of them are out of reach of limited portals, so that unlimited ones get through
-    /// when users have filled their share. Transfers and batches may be as large as the device allows.
+    /// when users have filled their share. Transfers and batches may be as large as the device allows. DPDK takes WQs
+    /// whose names begin with `dpdk_`, and only dedicated ones.
     static func standard(name: String, profile: DeviceProfile = .dsa1) -> DeviceSetup {
         var shared = WorkQueueConfiguration()
         shared.mode = .shared
@@ -61,8 +65,12 @@ extension DeviceSetup {
         return DeviceSetup(
             name: name, profile: profile,
             workQueues: [
-                WorkQueueSetup(index: 0, configuration: shared, isEnabled: true),
-                WorkQueueSetup(index: 1, configuration: dedicated, isEnabled: true),
+                WorkQueueSetup(
+                    index: 0, configuration: shared, isEnabled: true,
+                    identity: WorkQueueIdentity(type: .user, name: "shared")),
+                WorkQueueSetup(
+                    index: 1, configuration: dedicated, isEnabled: true,
+                    identity: WorkQueueIdentity(type: .user, name: "dpdk_dedicated")),
             ],
             groups: [GroupConfiguration(workQueues: 0b11, engines: 1 << UInt64(profile.engineCount) - 1)],
             groupFlags: [profile.powerOnGroupFlags],

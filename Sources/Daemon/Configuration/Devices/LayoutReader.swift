@@ -1,5 +1,6 @@
 internal import DSA
 internal import DSASpec
+internal import IDXD
 internal import Protocol
 
 /// Turns one device of a layout file into a setup. What a member means, its default where it is absent and its range
@@ -113,7 +114,21 @@ struct LayoutReader {
         let type = try queue.choice("type", of: ["none", "kernel", "user"])
         let state = try queue.choice("state", of: ["enabled", "disabled"])
         return DeviceSetup.WorkQueueSetup(
-            index: index, configuration: configuration, isEnabled: type != "none" && state != "disabled")
+            index: index, configuration: configuration, isEnabled: type != "none" && state != "disabled",
+            identity: try readIdentity(of: queue, index: index, type: type))
+    }
+
+    /// What the Linux driver calls the WQ. A WQ that is enabled needs a type, a name and a driver, and gets those that
+    /// the file leaves out.
+    private func readIdentity(
+        of queue: LayoutObject, index: Int, type: String?
+    ) throws(ConfigurationError) -> WorkQueueIdentity {
+        var identity = WorkQueueIdentity(type: .user, name: "wq\(name.dropFirst(3)).\(index)")
+        if let type { identity = WorkQueueIdentity(type: WorkQueueType(rawValue: type) ?? .none, name: identity.name) }
+        if let given = try queue.text("name"), identity.type == .none || !given.isEmpty { identity.name = given }
+        if let given = try queue.text("driver_name"), !given.isEmpty { identity.driverName = given }
+        identity.retries = try queue.integer("enqcmds_retries", in: 0...Int(UInt32.max))
+        return identity
     }
 
     private func readFaultHandling(
