@@ -136,10 +136,17 @@ let package = Package(
                 logging,
             ],
             swiftSettings: strict),
+        .target(name: "CMissingPages", path: "Tests/CMissingPages", cSettings: cStrict),
+        .executableTarget(
+            name: "TestMemoryClient",
+            dependencies: ["TestKit", "CMissingPages", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages"],
+            path: "Tests/TestMemoryClient", swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestKit", "swqd", "swqctl", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf,
+                "TestKit", "TestMemoryClient", "CMissingPages", "swqd", "swqctl", "DSASpec", "PCIe", "Platform",
+                "Protocol",
+                "ProtocolMessages", protobuf,
             ],
             swiftSettings: strict),
         .testTarget(

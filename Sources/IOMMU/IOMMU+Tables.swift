@@ -46,6 +46,7 @@ extension IOMMU {
         let location = PASIDTableEntry.location(in: table, of: pasid)
         precondition(Self.word(at: location, in: memory) & EntryBits.present == 0, "the PASID entry is present")
         let entry = PASIDTableEntry(translation, domain: domain, options: options)
+        if translation == .foreign { hasForeignEntries = true }
         for index in entry.words.indices.reversed() {
             memory.store64(entry.words[index], at: location.advanced(by: UInt64(index) * 8))
         }

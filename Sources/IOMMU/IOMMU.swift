@@ -29,6 +29,8 @@ public struct IOMMU: ~Copyable {
     let waitStatus: HostPhysicalAddress
     /// The number of the last of them.
     var lastWait: UInt32 = 0
+    /// An entry of a foreign address space was set at some time.
+    public internal(set) var hasForeignEntries = false
 
     private var pasidCache = PASIDCache()
     private var translationCache = TranslationCache()
@@ -207,7 +209,7 @@ extension IOMMU {
             case .firstStage: .first
             case .secondStage: .second
             case .nested: .nested
-            case .passThrough: nil
+            case .passThrough, .foreign: nil
             }
         return .space(
             CachedAddressSpace(
@@ -241,7 +243,32 @@ extension IOMMU {
             let address = request.address.rawValue
             guard address & EntryBits.aboveHostWidth == 0 else { return .fault(.beyondHostWidth) }
             return .page(host: address, offsetMask: 1 << PagingEntry.largestPageShift - 1)
+        case .foreign:
+            return .fault(.pasidEntryInvalid)
         }
+    }
+}
+
+// MARK: Foreign address spaces
+
+extension IOMMU {
+    /// Whether requests of (`requester`, `pasid`) go to a foreign address space: their addresses are not translated
+    /// here, and the driver carries the accesses out. `false` also where there is no entry, which the translation of
+    /// the first address reports.
+    @inline(__always)
+    public mutating func isForeign(requester: RequesterID, pasid: HostPASID?) -> Bool {
+        // Almost always there is none at all, which must cost nothing.
+        hasForeignEntries && pasid != nil && looksForeign(requester, pasid)
+    }
+
+    @inline(never)
+    private mutating func looksForeign(_ requester: RequesterID, _ pasid: HostPASID?) -> Bool {
+        if let space = pasidCache.find(CachedAddressSpace.key(requester, pasid)) {
+            return space.translation == .foreign
+        }
+        guard case .space(let space) = addressSpace(of: requester, pasid) else { return false }
+        pasidCache.insert(space)
+        return space.translation == .foreign
     }
 }
 

@@ -156,9 +156,16 @@ extension Machine {
 
 extension Machine {
     /// Makes a process without memory and threads.
-    public mutating func makeProcess() throws(MachineError) -> (index: Int, id: ProcessID) {
+    ///
+    /// - Parameter hasForeignMemory: Whether devices reach its memory through the driver, by
+    ///   ``takeForeignWork()``.
+    public mutating func makeProcess(
+        hasForeignMemory: Bool = false
+    ) throws(MachineError) -> (index: Int, id: ProcessID) {
         let id = ProcessID(rawValue: nextProcess)
-        guard let process = HostProcess(id: id, memory: memory) else { throw .outOfFrames }
+        guard let process = HostProcess(id: id, hasForeignMemory: hasForeignMemory, memory: memory) else {
+            throw .outOfFrames
+        }
         nextProcess += 1
         return (processes.insert(process), id)
     }

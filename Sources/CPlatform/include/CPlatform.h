@@ -46,6 +46,21 @@ int platform_remove_tree(const char *path);
 /// Gives a file this text, replacing what it had: created with `mode` whatever the umask if it is not there, never
 /// through a symbolic link.
 int platform_write_file(const char *path, unsigned int mode, const void *text, size_t length);
+// MARK: Memory of other processes
+
+/// Bytes of another process and where they lie, or go, in this one.
+struct platform_memory_piece {
+    void *local;
+    uint64_t address;
+    size_t byte_count;
+};
+
+/// process_vm_readv of up to 1024 pieces, in their order. Returns the bytes up to the first that cannot be read, or -1
+/// when that is the first of all.
+ssize_t platform_process_read(int32_t pid, const struct platform_memory_piece *pieces, size_t count);
+
+/// process_vm_writev, likewise.
+ssize_t platform_process_write(int32_t pid, const struct platform_memory_piece *pieces, size_t count);
 
 // MARK: Events
 

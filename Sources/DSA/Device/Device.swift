@@ -43,7 +43,9 @@ public struct Device: ~Copyable {
     var deviceTLB = DeviceTLB()
 
     var interrupts: InterruptTables
+    /// The engines, and behind them the lanes of ``lanes``.
     var engines: FixedStore<Engine>
+    var lanes: Lanes
     var arbiters: FixedStore<Arbiter>
     /// Bit n: WQ n has a descriptor.
     var workMask: UInt64 = 0
@@ -84,7 +86,8 @@ public struct Device: ~Copyable {
         groupFlags = Array(repeating: profile.powerOnGroupFlags, count: profile.groupCount)
         function = profile.functionSettings
         generalConfiguration = profile.powerOnConfiguration
-        engines = FixedStore(repeating: Engine(), count: profile.engineCount)
+        engines = FixedStore(repeating: Engine(), count: profile.engineCount + Lanes.count)
+        lanes = Lanes(behind: profile.engineCount)
         arbiters = FixedStore(repeating: Arbiter(), count: profile.groupCount)
         unsafe windows = .allocate(capacity: profile.engineCount)
         for index in 0..<profile.engineCount {
@@ -208,7 +211,7 @@ extension Device {
     }
 
     /// Whether any descriptor is stored in a WQ or held by an engine.
-    public var hasWork: Bool { workMask != 0 || busyEngines != 0 }
+    public var hasWork: Bool { workMask != 0 || busyEngines != 0 || !lanes.busy.isEmpty }
 }
 
 extension Device {

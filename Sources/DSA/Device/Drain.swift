@@ -88,7 +88,7 @@ extension Device {
         }
     }
 
-    private static func pasid(of item: WorkItem, in configuration: WorkQueueConfiguration) -> HostPASID? {
+    static func pasid(of item: WorkItem, in configuration: WorkQueueConfiguration) -> HostPASID? {
         switch configuration.mode {
         case .shared: item.descriptor.pasid
         case .dedicated: configuration.pasidEnable ? configuration.pasid : nil

@@ -12,6 +12,10 @@ extension Device {
             endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
             return
         }
+        guard !engines[index].isForeign else {
+            if let member = nextMember(lane: index) { begin(member, engine: index, iommu: &iommu, memory: memory) }
+            return
+        }
         let list = engines[index].item.descriptor.descriptorListAddress
         let address = list.advanced(by: UInt64(batch.completed) * UInt64(Descriptor.byteCount))
         let translation = translate(
@@ -25,16 +29,7 @@ extension Device {
                 failList(engine: index, status: .hardwareError, iommu: &iommu, memory: memory)
                 return
             }
-            // A record that waits in the event log is not written yet, so that no fence can be passed.
-            if member.flags.contains(.fence), batch.hasFailure || batch.hasRecordInLog {
-                engines[index].batch.hasFailure = true
-                let record = batchRecord(engine: index, status: .batchError)
-                endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
-                return
-            }
-            engines[index].pageWait.requestCount = 0
-            engines[index].current = member
-            engines[index].batch.isMemberCurrent = true
+            begin(member, engine: index, iommu: &iommu, memory: memory)
         case .fault where !usesATS(engine: index):
             failList(engine: index, status: .hardwareError, iommu: &iommu, memory: memory)
         case .fault(let fault):
@@ -43,6 +38,21 @@ extension Device {
                 engine: index, status: fault.isPageFault ? .batchListPageFault : .translationError, at: address,
                 iommu: &iommu, memory: memory)
         }
+    }
+
+    /// Makes `member` the current one, unless it has a fence that ends the batch.
+    private mutating func begin(_ member: Descriptor, engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+        let batch = engines[index].batch
+        // A record that waits in the event log is not written yet, so that no fence can be passed.
+        if member.flags.contains(.fence), batch.hasFailure || batch.hasRecordInLog {
+            engines[index].batch.hasFailure = true
+            let record = batchRecord(engine: index, status: .batchError)
+            endBatch(engine: index, with: record, iommu: &iommu, memory: memory)
+            return
+        }
+        engines[index].pageWait.requestCount = 0
+        engines[index].current = member
+        engines[index].batch.isMemberCurrent = true
     }
 
     /// Ends the batch whose next member cannot be read; `at` names the byte of a page fault.

@@ -32,11 +32,13 @@ extension Device {
         guard hasWork else { return false }
         var budget = budget
         var turnsWithoutAction = 0
-        while turnsWithoutAction < engines.count {
+        let engineCount = profile.engineCount
+        if !lanes.busy.isEmpty { stepLanes(iommu: &iommu, memory: memory, budget: &budget) }
+        while turnsWithoutAction < engineCount {
             // The round goes on where the call before ended, so that a small budget keeps no engine waiting for ever.
             let index = nextEngine
             nextEngine += 1
-            if nextEngine == engines.count { nextEngine = 0 }
+            if nextEngine == engineCount { nextEngine = 0 }
             turnsWithoutAction += 1
             while advance(engine: index, iommu: &iommu, memory: memory, runsInline: runsInline, budget: &budget) {
                 turnsWithoutAction = 0
@@ -45,11 +47,23 @@ extension Device {
                     return true
                 }
                 // With several engines they take turns; with one descriptor each that is what hardware does.
-                if engines.count > 1, workMask & (workMask &- 1) != 0 || busyEngines != 0 { break }
+                if engineCount > 1, workMask & (workMask &- 1) != 0 || busyEngines != 0 { break }
             }
         }
         settleWaiters()
         return false
+    }
+
+    /// Lets the lanes go on that have something to do: their work has come back, or what they wait for has happened.
+    private mutating func stepLanes(iommu: inout IOMMU, memory: PhysicalMemory, budget: inout Budget) {
+        for lane in lanes.busy { stepLane(lane, iommu: &iommu, memory: memory, budget: &budget) }
+    }
+
+    /// Lets a lane go on until its work is out, or it waits for others.
+    private mutating func stepLane(_ lane: Int, iommu: inout IOMMU, memory: PhysicalMemory, budget: inout Budget) {
+        while engines[lane].activity != .idle,
+            advance(engine: lane, iommu: &iommu, memory: memory, runsInline: true, budget: &budget)
+        {}
     }
 
     /// One action of one engine. Returns whether it did anything.
@@ -57,11 +71,18 @@ extension Device {
         engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory, runsInline: Bool, budget: inout Budget
     ) -> Bool {
         switch engines[index].activity {
-        case .windowOut:
+        case .windowOut, .foreignOut:
             return false
         case .idle:
-            guard workMask != 0, !engines[index].isHeld, engines[index].group >= 0, takeWork(engine: index) else {
+            guard workMask != 0, !engines[index].isHeld, engines[index].group >= 0 else { return false }
+            switch takeWork(engine: index, iommu: &iommu) {
+            case .nothing:
                 return false
+            case .taken:
+                break
+            case .passedOn(let lane):
+                stepLane(lane, iommu: &iommu, memory: memory, budget: &budget)
+                return true
             }
         case .waiting:
             guard engines[index].isAborted || !hasEarlierWork(than: index) else { return false }
@@ -109,10 +130,20 @@ extension Device {
     }
 
     /// Moves a descriptor from the WQ that the group's arbiter chooses to the engine.
-    private mutating func takeWork(engine index: Int) -> Bool {
+    private mutating func takeWork(engine index: Int, iommu: inout IOMMU) -> Taking {
         let group = engines[index].group
-        let candidates = workMask & groups[group].workQueues
-        guard candidates != 0, let queue = arbiters[group].choose(work: candidates) else { return false }
+        var candidates = workMask & groups[group].workQueues
+        var queue = 0
+        while true {
+            guard candidates != 0, let chosen = arbiters[group].choose(work: candidates) else { return .nothing }
+            queue = chosen
+            guard iommu.hasForeignEntries else { break }
+            if let position = firstThatCanLeave(queue, iommu: &iommu) {
+                if position > 0 { workQueues[queue].bringForward(position) }
+                break
+            }
+            candidates &= ~(1 << UInt64(queue))
+        }
         engines[index].item = workQueues[queue].take()
         if workQueues[queue].occupancy == 0 { workMask &= ~(1 << UInt64(queue)) }
         noteOccupancy(of: queue)
@@ -131,7 +162,8 @@ extension Device {
             engines[index].pasid = configuration.pasidEnable ? configuration.pasid : nil
             engines[index].isPrivileged = configuration.isPrivileged
         }
-        return true
+        guard iommu.isForeign(requester: requester, pasid: engines[index].pasid) else { return .taken }
+        return .passedOn(passOn(fromEngine: index))
     }
 
     /// Checks the descriptor at hand and starts it; for a batch, fetches and starts the next member.
@@ -181,6 +213,10 @@ extension Device {
     private mutating func continueTransfer(
         engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory, runsInline: Bool, budget: inout Budget
     ) {
+        guard !engines[index].isForeign else {
+            handOutTransfer(lane: index)
+            return
+        }
         let pasid = engines[index].pasid
         let isPrivileged = engines[index].isPrivileged
         let window = unsafe windows + index
@@ -229,6 +265,13 @@ extension Device {
             {
                 return true
             }
+        }
+        for other in lanes.busy
+        where other != index && engines[other].item.portal.workQueue == drain.portal.workQueue
+            && engines[other].item.sequence < drain.sequence
+            && (!isShared || engines[other].pasid == engines[index].pasid)
+        {
+            return true
         }
         return false
     }

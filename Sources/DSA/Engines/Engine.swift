@@ -7,6 +7,7 @@ internal import PCIe
 ///                    working --> waiting         (Drain: earlier descriptors are still in other engines)
 ///                    working <--> awaiting page  (a page request has no answer)
 ///                    working <--> awaiting log   (the event log is full)
+///                    working <--> foreign out    (work in a foreign address space is with the driver; lanes only)
 ///                    working --retire--> idle
 ///
 /// An engine has one directly submitted descriptor at a time. For a batch it works the members one after the other,
@@ -19,6 +20,7 @@ struct Engine: Sendable {
         case waiting
         case awaitingPage
         case awaitingLog
+        case foreignOut
     }
 
     var activity = Activity.idle
@@ -46,6 +48,10 @@ struct Engine: Sendable {
     var pageWait = PageWait()
     /// What waits for room in the event log. Valid while ``Activity/awaitingLog``.
     var pendingEvent = PendingEvent()
+    /// The address space is foreign: this is a lane.
+    var isForeign = false
+    /// Names the work that is out. Valid while ``Activity/foreignOut``.
+    var ticket: UInt64 = 0
     /// An abort concerns the item: at the next step it ends without a record, unless a transfer completes first.
     var isAborted = false
 

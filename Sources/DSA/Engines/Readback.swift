@@ -9,12 +9,13 @@ extension Device {
     /// The implicit readbacks, and the flags that suppress them, have no effect here: every write of an earlier
     /// descriptor is visible once that has ended.
     mutating func finishDrain(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+        if engines[index].isForeign, handOutReadback(lane: index) { return }
         let drain = engines[index].current
         let addresses = [
             (DescriptorFlags.readbackAddress1Valid, drain.readbackAddress1),
             (DescriptorFlags.readbackAddress2Valid, drain.readbackAddress2),
         ]
-        for (flag, address) in addresses where drain.flags.contains(flag) {
+        for (flag, address) in addresses where !engines[index].isForeign && drain.flags.contains(flag) {
             let translation = translate(
                 TranslationRequest(
                     requester: requester, pasid: engines[index].pasid, address: address, isWrite: false,

@@ -52,7 +52,11 @@ extension Device {
         engines[index].activity = .idle
         engines[index].isTransferring = false
         engines[index].isBatch = false
-        busyEngines &= ~(1 << UInt64(index))
+        if isLane(index) {
+            releaseLane(index)
+        } else {
+            busyEngines &= ~(1 << UInt64(index))
+        }
     }
 
     /// Writes the completion record, or reports an event. Returns the status the descriptor ended with, which the
@@ -72,6 +76,10 @@ extension Device {
         }
         guard flags.contains(.requestCompletionRecord) || !status.isQuietWithoutRequest else { return status }
 
+        guard !engines[index].isForeign else {
+            handOutRecord(record, lane: index)
+            return nil
+        }
         let address = engines[index].current.completionRecordAddress
         let translation = translate(
             TranslationRequest(
@@ -88,11 +96,17 @@ extension Device {
             return reportEvent(
                 .completionRecordPageFault, record: record, engine: index, iommu: &iommu, memory: memory)
         }
+        return reportBehindRecord(record, engine: index, iommu: &iommu, memory: memory)
+    }
+
+    /// Reports what is reported beside `record`, which is written. Returns the status as ``report`` does.
+    mutating func reportBehindRecord(
+        _ record: CompletionRecord, engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory
+    ) -> CompletionStatus? {
         recordCount &+= 1
-        guard status == .invalidInterruptHandle, profile.openPoints.interruptHandleError == .recordAndEvent else {
-            return status
-        }
-        return reportEvent(status, record: record, engine: index, iommu: &iommu, memory: memory)
+        guard record.status == .invalidInterruptHandle, profile.openPoints.interruptHandleError == .recordAndEvent
+        else { return record.status }
+        return reportEvent(record.status, record: record, engine: index, iommu: &iommu, memory: memory)
     }
 
     /// Ends the current descriptor of engine `index`, whose `record` cannot be written (DSA 3.0 §3.13.3).

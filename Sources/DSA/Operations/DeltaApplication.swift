@@ -14,6 +14,12 @@ struct DeltaApplication: Sendable, BitwiseCopyable {
             block = UInt32(UInt16(littleEndian: entry.offset))
             data = entry.data
         }
+
+        /// The ten bytes at `bytes`, which needs no alignment.
+        @inline(__always)
+        init(loading bytes: UnsafeRawPointer) {
+            unsafe self.init(ck_load_delta_entry(bytes))
+        }
     }
 
     /// Blocks of 8 bytes of the destination.

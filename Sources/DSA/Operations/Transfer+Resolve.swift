@@ -79,7 +79,7 @@ extension Transfer {
     }
 
     /// The blocks that are done before an obstacle after `byteCount` bytes of `operand`.
-    private func wholeBlocks(in byteCount: UInt64, of operand: Int) -> UInt64 {
+    func wholeBlocks(in byteCount: UInt64, of operand: Int) -> UInt64 {
         let blocks = strides.wholeBlocks(in: byteCount, of: operand)
         // A comparison sees every byte before the page: a difference there counts more than the fault.
         guard openPoints.partialCompletion == .everyLine, strides[0] == 1, kind != .compare, kind != .comparePattern

@@ -103,6 +103,20 @@ public struct WorkQueue: Sendable {
         return item
     }
 
+    /// The descriptor that `position` others, 0 to ``occupancy`` - 1, are older than.
+    func item(at position: Int) -> WorkItem {
+        ring[(head + position) % ring.count]
+    }
+
+    /// Lets the descriptor at `position` be the next to be taken; the others keep their order.
+    mutating func bringForward(_ position: Int) {
+        let item = item(at: position)
+        for index in (0..<position).reversed() {
+            ring[(head + index + 1) % ring.count] = ring[(head + index) % ring.count]
+        }
+        ring[head] = item
+    }
+
     /// Whether a stored descriptor satisfies `predicate`.
     public func contains(where predicate: (WorkItem) -> Bool) -> Bool {
         (0..<occupancy).contains { predicate(ring[(head + $0) % ring.count]) }

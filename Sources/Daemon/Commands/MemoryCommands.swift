@@ -187,6 +187,12 @@ extension Server {
                 path: "arguments.vm")
         }
         try checkAlive(space)
+        guard space.reached == nil else {
+            throw WireError(
+                .wrongState,
+                "\(space.name) uses its program's own memory, which the program maps, reads and writes itself",
+                path: "execute")
+        }
         return space
     }
 

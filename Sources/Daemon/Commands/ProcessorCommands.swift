@@ -12,15 +12,27 @@ extension Server {
     func attachProcess(_ arguments: WireAttachProcessArguments, _ id: RequestID, _ session: Session) throws(WireError) {
         try holdProcess(of: session)
         let space: ClientSpace
+        let wantsOwnMemory = arguments.hasMemory && arguments.memory == .process
         if arguments.hasProcess {
+            guard !arguments.hasMemory else {
+                throw WireError(
+                    .invalidArgument, "a process that exists has its memory; leave memory or process out",
+                    path: "arguments.memory")
+            }
             space = try ownedSpace(processes[arguments.process], "process \(arguments.process)", "process", session)
         } else {
             guard processes.count < configuration.limits.processes else {
                 throw WireError(
                     .limitExceeded, "\(processes.count) processes exist, as many as limits.processes allows")
             }
+            guard !wantsOwnMemory else { return try attachOwnMemory(id, session) }
             space = try makeProcess(for: session)
         }
+        attach(session, to: space, id)
+    }
+
+    /// Makes the connection a thread of a process, and answers so.
+    func attach(_ session: Session, to space: ClientSpace, _ id: RequestID) {
         guard case .process(let index) = space.index else { preconditionFailure("a process space is a process") }
         let processor = machine.addThread(toProcess: index)
         let number = machine.processorStatus(processor).thread
@@ -32,9 +44,9 @@ extension Server {
         reply(result, to: session, id: id)
     }
 
-    private func makeProcess(for session: Session) throws(WireError) -> ClientSpace {
+    func makeProcess(for session: Session, hasForeignMemory: Bool = false) throws(WireError) -> ClientSpace {
         do throws(MachineError) {
-            let made = try machine.makeProcess()
+            let made = try machine.makeProcess(hasForeignMemory: hasForeignMemory)
             let space = ClientSpace(
                 index: .process(made.index), number: made.id.rawValue, owner: session.identity, creator: session.id,
                 name: "process \(made.id.rawValue)")

@@ -10,6 +10,10 @@ enum LoopMessage: Sendable {
     case query(token: UInt64, HistoryAnswer)
     /// A window ran on an engine thread.
     case windowRan(device: Int, engine: Int)
+    /// The first look at the memory of a process's program, and what the kernel said to it.
+    case memoryProbed(process: UInt32, SystemError?)
+    /// Work in the memory of a process's program was carried out.
+    case foreignWorkDone(process: UInt32)
     /// These clients run another program, or none any more.
     case programsEnded([ClientProcess])
 }

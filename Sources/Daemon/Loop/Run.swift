@@ -81,6 +81,12 @@ extension Server {
             queryContinuations.removeValue(forKey: token)?(answer)
         case .windowRan(let device, let engine):
             machine.finishWindow(device: device, engine: engine)
+        case .memoryProbed(let process, let error):
+            guard let reached = self.processes[process]?.reached, let probed = reached.probed else { return }
+            reached.probed = nil
+            probed(error)
+        case .foreignWorkDone(let process):
+            if let reached = self.processes[process]?.reached { finishForeignWork(of: reached) }
         case .programsEnded(let processes):
             for process in processes {
                 guard let session = sessions[process.session], session.process === process else { continue }
@@ -98,9 +104,10 @@ extension Server {
         hasAnsweredPages = false
         let isUnfinished = machine.step(runsInline: false)
         while let window = machine.takeReadyWindow() { engineThreads.submit(window) }
+        let hasEndedWork = handOutForeignWork()
         deliverEffects()
         wakeMemoryWaiters()
-        return isUnfinished
+        return isUnfinished || hasEndedWork
     }
 
     /// Acts on what the machine reported.
@@ -159,6 +166,7 @@ extension Server {
         history.noteAlive()
         resumeListeners()
         lookForEndedPrograms()
+        expireForeignWork(now)
     }
 
     // MARK: Signals and the stop

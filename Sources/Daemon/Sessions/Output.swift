@@ -132,7 +132,8 @@ extension Server {
         guard !session.isClosed else { return }
         session.isClosed = true
         try? poller.remove(session.socket.descriptor)
-        if let process = session.process { try? poller.remove(process.handle.descriptor) }
+        let process = session.process
+        if let process { try? poller.remove(process.handle.descriptor) }
         session.process = nil
         sessions[session.id] = nil
         sessionSlots[session.slot] = nil
@@ -141,6 +142,7 @@ extension Server {
         stopServingPageRequests(session)
         log.debug("connection closed", metadata: ["connection": "\(session.id)"])
         for attachment in session.interrupts { detach(attachment) }
+        releaseMemory(of: session, process: process)
         releaseProcessor(of: session, cause: .clientDied)
         for space in vms.values where space.creator == session.id { tearDown(space, cause: .clientDied) {} }
         resumeListeners()

@@ -26,6 +26,8 @@ final class ClientSpace {
     var files = FileQueue()
     /// By device, where it has files.
     var fileBindings: [Int: FileBinding] = [:]
+    /// The program whose memory a process uses; `nil` where memory is hosted or shared.
+    var reached: ReachedProcess?
     /// The connections that answer page requests for its memory.
     var pageServers: Set<Session.ID> = []
 

@@ -39,7 +39,9 @@ extension Server {
         case .observer:
             completion()
         case .thread(let space, let processor, _):
-            guard machine.removeProcessor(processor), !space.isDying else {
+            // Without the program whose memory it is, no thread is left that could have any.
+            let isOwner = space.reached?.owner == session.id
+            guard machine.removeProcessor(processor) || isOwner, !space.isDying else {
                 completion()
                 return
             }
@@ -141,6 +143,7 @@ extension Server {
         }
         switch space.index {
         case .process(let process):
+            space.reached?.executor.stop()
             machine.removeProcess(process)
             processes[space.number] = nil
             var event = WireProcessEvent()

@@ -41,6 +41,9 @@ public struct PASIDTableEntry: Sendable, BitwiseCopyable {
         public static let nested = Self(rawValue: 3)
         /// Addresses are host physical.
         public static let passThrough = Self(rawValue: 4)
+        /// A foreign address space (``AddressSpaceTranslation/foreign``). Reserved in VT-d: hardware, which walks the
+        /// process's own tables, has 1 there.
+        public static let foreign = Self(rawValue: 7)
     }
 
     /// Bits 63:0 first. Any value can be held; ``translation`` says what it means.
@@ -74,6 +77,8 @@ public struct PASIDTableEntry: Sendable, BitwiseCopyable {
             words[0] |= root.rawValue & EntryBits.pointer | addressWidth
         case .passThrough:
             setType(.passThrough)
+        case .foreign:
+            setType(.foreign)
         }
     }
 
@@ -165,6 +170,8 @@ extension PASIDTableEntry {
             return .secondStage(root: secondStageRoot)
         case .passThrough:
             return .passThrough
+        case .foreign:
+            return .foreign
         default:
             return nil
         }

@@ -11,6 +11,9 @@ public enum AddressSpaceTranslation: Equatable, Sendable, BitwiseCopyable {
     case secondStage(root: HostPhysicalAddress)
     /// Addresses are host physical.
     case passThrough
+    /// Addresses are those of a process that this machine has no tables of: whoever drives the machine reaches its
+    /// memory by copying (``IOMMU/isForeign(requester:pasid:)``). No access is translated.
+    case foreign
 }
 
 /// How many levels a first-stage page table has.

@@ -21,6 +21,11 @@ struct HostProcess: ~Copyable {
     var servesPageRequests = false
     /// The last faults of translations under its PASIDs.
     var faults = RecentElements<RecordedFault>(capacity: Machine.faultCountPerSpace)
+    /// Its memory is reached by the driver: devices have no translation of it, and ``table`` leads to portals alone.
+    let hasForeignMemory: Bool
+
+    /// What devices find behind its PASID.
+    var translation: AddressSpaceTranslation { hasForeignMemory ? .foreign : table.translation }
 
     /// User addresses of 4-level paging: the lower canonical half.
     static let addressLimit: UInt64 = 1 << 47
@@ -28,9 +33,10 @@ struct HostProcess: ~Copyable {
     static let addressFloor: UInt64 = 0x1000_0000
 
     /// `nil` when no frame is free for the page table.
-    init?(id: ProcessID, memory: PhysicalMemory) {
+    init?(id: ProcessID, hasForeignMemory: Bool, memory: PhysicalMemory) {
         guard let table = FirstStageTable(memory: memory) else { return nil }
         self.id = id
+        self.hasForeignMemory = hasForeignMemory
         self.table = table
         map = AddressMap(floor: Self.addressFloor, limit: Self.addressLimit)
     }

@@ -103,7 +103,7 @@ extension Machine {
         let token = insert(
             Binding(
                 ioasid: ioasid, set: hostSet, owner: .process(process), guestPASID: nil,
-                translation: processes[process].table.translation, isIOASIDOwned: true,
+                translation: processes[process].translation, isIOASIDOwned: true,
                 devices: 1 << UInt64(device), state: .preparing(nil)))
         return .prepared(token, ioasid)
     }

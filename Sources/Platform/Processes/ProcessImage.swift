@@ -29,4 +29,12 @@ public final class ProcessImage: Sendable {
         var entry: UInt64 = 0
         return unsafe pread(pages.rawValue, &entry, MemoryLayout<UInt64>.size, 0) == 0
     }
+
+    /// Reads the entries of `count` pages from number `page` on. Returns how many there are before the end of the
+    /// address space, or `nil` when no process uses it any more. Waits like ``hasEnded``.
+    func readEntries(_ count: Int, from page: UInt64, into entries: UnsafeMutablePointer<UInt64>) -> Int? {
+        let size = MemoryLayout<UInt64>.size
+        let result = unsafe pread(pages.rawValue, entries, count * size, off_t(page) * size)
+        return result > 0 ? result / size : nil
+    }
 }

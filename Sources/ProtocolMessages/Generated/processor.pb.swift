@@ -27,6 +27,45 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Whose memory the addresses of a process lead to. Since 0.1.
+package nonisolated enum WireProcessMemory: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Memory that commands of this protocol map: hosted, or shared with the client.
+  case hosted // = 0
+
+  /// The memory of the program at the other end of the connection.
+  case process // = 1
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .hosted
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .hosted
+    case 1: self = .process
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .hosted: return 0
+    case .process: return 1
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [WireProcessMemory] = [
+    .hosted,
+    .process,
+  ]
+
+}
+
 /// Which of the two portals of an interrupt table (DSA 3.0 §9.3). Since 0.1.
 package nonisolated enum WirePortal: SwiftProtobuf.Enum, Swift.CaseIterable {
   package typealias RawValue = Int
@@ -121,11 +160,23 @@ package nonisolated struct WireAttachProcessArguments: Sendable {
   /// Clears the value of `process`. Subsequent reads from it will return its default value.
   package mutating func clearProcess() {self._process = nil}
 
+  /// Whose memory a new process has. `process` is for a client on the same machine and of the daemon's user: descriptors
+  /// carry the program's own pointers, and the process ends with this connection. Default `hosted`.
+  package var memory: WireProcessMemory {
+    get {_memory ?? .hosted}
+    set {_memory = newValue}
+  }
+  /// Returns true if `memory` has been explicitly set.
+  package var hasMemory: Bool {self._memory != nil}
+  /// Clears the value of `memory`. Subsequent reads from it will return its default value.
+  package mutating func clearMemory() {self._memory = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _process: UInt32? = nil
+  fileprivate var _memory: WireProcessMemory? = nil
 }
 
 /// Return of `attach-process`. Since 0.1.
@@ -1147,6 +1198,10 @@ package nonisolated struct WireUmwaitReturn: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "swq.v1"
 
+nonisolated extension WireProcessMemory: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0hosted\0\u{1}process\0")
+}
+
 nonisolated extension WirePortal: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0limited\0\u{1}unlimited\0")
 }
@@ -1157,7 +1212,7 @@ nonisolated extension WireInterruptTable: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireAttachProcessArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".AttachProcessArguments"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}process\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}process\0\u{1}memory\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1166,6 +1221,7 @@ nonisolated extension WireAttachProcessArguments: SwiftProtobuf.Message, SwiftPr
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self._process) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self._memory) }()
       default: break
       }
     }
@@ -1179,11 +1235,15 @@ nonisolated extension WireAttachProcessArguments: SwiftProtobuf.Message, SwiftPr
     try { if let v = self._process {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
     } }()
+    try { if let v = self._memory {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireAttachProcessArguments, rhs: WireAttachProcessArguments) -> Bool {
     if lhs._process != rhs._process {return false}
+    if lhs._memory != rhs._memory {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

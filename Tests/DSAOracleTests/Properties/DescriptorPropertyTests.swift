@@ -48,13 +48,22 @@ struct DescriptorPropertyTests {
     /// `SWQD_ORACLE_COUNT` descriptors, a million without it, from `SWQD_ORACLE_SEED`.
     @Test
     func `A million random descriptors end on the device as the reference says`() throws {
+        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? 1_000_000), isForeign: false)
+    }
+
+    /// A fifth of the above, with memory that is reached by copying.
+    @Test
+    func `Random descriptors end in the memory of another process as the reference says`() throws {
+        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? 1_000_000) / 5, isForeign: true)
+    }
+
+    private func compare(_ count: Int, isForeign: Bool) throws {
         let seed = ProcessEnvironment.number("SWQD_ORACLE_SEED") ?? 1
-        let count = Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? 1_000_000)
         let only = ProcessEnvironment.number("SWQD_ORACLE_INDEX").map { Int($0) }
         print("descriptors: seed \(seed)")
         var tally = Tally()
         var setUp = Dice(seed: seed, index: -1)
-        let rigs = CaseDevice.all.map { Rig($0, dice: &setUp) }
+        let rigs = CaseDevice.all.map { Rig($0, isForeign: isForeign, dice: &setUp) }
         let oracles = rigs.map(\.oracles)
         let models = rigs.map(\.models)
         var block = -1

@@ -16,8 +16,13 @@ final class Rig {
     private var iommu: IOMMU
     private(set) var device: Device
 
-    init(_ configuration: CaseDevice, dice: inout Dice) {
+    /// The address spaces are foreign: memory that is reached by copying.
+    private let isForeign: Bool
+    private let bounce = ForeignBounce()
+
+    init(_ configuration: CaseDevice, isForeign: Bool = false, dice: inout Dice) {
         self.configuration = configuration
+        self.isForeign = isForeign
         oracles = (0..<CaseLayout.queueCount).map { Oracle(context: configuration.context(queue: $0)) }
         frames = FramePool(count: 80, memory: memory, dice: &dice)
         guard var iommu = IOMMU(memory: memory), iommu.enableRequester(Self.requester) else {
@@ -25,8 +30,9 @@ final class Rig {
         }
         for (index, pasid) in CaseLayout.pasids.enumerated() {
             let space = Space(
-                pasid: pasid, isBound: index != CaseLayout.unboundSpace, frames: frames, memory: memory)
-            if let translation = space.translation {
+                pasid: pasid, isBound: index != CaseLayout.unboundSpace, isForeign: isForeign, frames: frames,
+                memory: memory)
+            if let translation = isForeign && space.isBound ? .foreign : space.translation {
                 let isSet = iommu.setEntry(
                     requester: Self.requester, pasid: space.pasid, translation: translation,
                     domain: DomainID(rawValue: 0), options: [.writeProtect, .supervisorRequests])
@@ -81,7 +87,23 @@ final class Rig {
                 turns += 1
                 precondition(turns < 100_000, "the device does not come to an end")
             }
-        } while answerRequests(answer)
+        } while answerRequests(answer) || carryOutForeignWork()
+    }
+
+    /// Returns whether there was any.
+    private func carryOutForeignWork() -> Bool {
+        let all = device.takeForeignWork()
+        for work in all {
+            guard let space = spaces.first(where: { $0.pasid == work.pasid }) else {
+                preconditionFailure("foreign work is that of an address space")
+            }
+            var work = work
+            var reach = SpaceMemory(space)
+            work.run(in: &reach, through: bounce)
+            let isAwaited = device.finish(work, iommu: &iommu, memory: memory)
+            precondition(isAwaited, "nothing was abandoned")
+        }
+        return !all.isEmpty
     }
 
     /// Returns whether there was one.

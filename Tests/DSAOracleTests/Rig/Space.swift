@@ -8,13 +8,16 @@ import PCIe
 final class Space {
     let pasid: HostPASID
     let model: OracleMemory
+    /// Reached by copying: there is no privilege, and nothing but memory.
+    private let isForeign: Bool
     private let table: RawPageTable?
     private let frames: FramePool
     /// The frame behind each page.
     private let frameNumbers: [Int]
 
     /// - Parameter isBound: Whether the IOMMU is to know the PASID.
-    init(pasid: UInt32, isBound: Bool, frames: FramePool, memory: PhysicalMemory) {
+    init(pasid: UInt32, isBound: Bool, isForeign: Bool, frames: FramePool, memory: PhysicalMemory) {
+        self.isForeign = isForeign
         self.pasid = HostPASID(truncating: pasid)
         self.frames = frames
         model = OracleMemory(runs: CaseLayout.runs)
@@ -27,10 +30,13 @@ final class Space {
     }
 
     var translation: AddressSpaceTranslation? { table?.translation }
+    var isBound: Bool { table != nil }
 
     /// Gives page `page` another permission on both sides.
-    func set(_ kind: PageKind, page: Int) {
+    func set(_ wanted: PageKind, page: Int) {
         guard let table else { return }
+        var kind = wanted
+        if isForeign, kind != .readOnly, kind != .readWrite { kind = .absent }
         model.kinds[page] = kind
         table.set(kind, at: model.address(ofPage: page), frame: frames.address(of: frameNumbers[page]))
     }
@@ -40,7 +46,7 @@ final class Space {
 
 extension Space {
     /// Where the device sees page `page`.
-    private func frame(_ page: Int) -> UnsafeMutableRawPointer { unsafe frames.pointer(to: frameNumbers[page]) }
+    func frame(_ page: Int) -> UnsafeMutableRawPointer { unsafe frames.pointer(to: frameNumbers[page]) }
 
     /// Makes the device's page as the model's.
     func copyToDevice(page: Int) {

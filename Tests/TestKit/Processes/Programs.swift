@@ -8,6 +8,9 @@ package enum Programs {
     /// Its command-line client.
     package static var swqctl: String { beside("swqctl") }
 
+    /// A program whose descriptors carry its own pointers.
+    package static var memoryClient: String { beside("TestMemoryClient") }
+
     private static func beside(_ name: String) -> String {
         let test =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
