@@ -17,7 +17,7 @@ FILTER ?=
 RELEASE := -c release --static-swift-stdlib
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: build install demo test test-fast bench sanitize sanitize-thread sanitize-address \
+.PHONY: build install demo demo-scalability test test-fast bench sanitize sanitize-thread sanitize-address \
 	check check-systemd check-install lint format clean
 
 build:
@@ -37,6 +37,10 @@ install:
 
 demo: build
 	scripts/demo
+
+# Tenants are added to one device until each way of sharing it refuses; leaves build/scalability.svg.
+demo-scalability:
+	scripts/demo-scalability
 
 test:
 	scripts/bootstrap --test

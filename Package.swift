@@ -85,6 +85,14 @@ let package = Package(
             dependencies: ["PCIe", "DSASpec", "Protocol", "ProtocolMessages", "Platform", protobuf, argumentParser],
             swiftSettings: strict),
 
+        // Tenants of one device, release builds only: see scripts/demo-scalability.
+        .executableTarget(
+            name: "swqscale",
+            dependencies: [
+                "PCIe", "DSASpec", "IOMMU", "DSA", "Virtualization", "Machine", "Platform", argumentParser,
+            ],
+            swiftSettings: strict),
+
         // The benchmark, release builds only: see scripts/bench.
         .target(
             name: "CLoadGenerator", dependencies: ["CISAL"], cSettings: cStrict,

@@ -9,6 +9,10 @@ struct FunctionSlot: Sendable {
     var configuration: ConfigurationSpace
     /// The port that it hangs at; `nil` for an endpoint of the root complex.
     let port: Int?
+    /// How many interfaces each WQ has.
+    var interfaceCounts: [Int]
+    /// The devices that are its virtual functions.
+    var virtualFunctions: [Int] = []
     /// Whether DMWr reach it: what ``Fabric/path(to:at:)`` says now.
     var path = DMWrPath.open
 }
@@ -30,7 +34,8 @@ extension Machine {
             vendor: 0x8086, device: 0x0B25, classCode: 0x08_8000, vectorCount: profile.msixVectorCount,
             vectorTableOffset: UInt32(layout.messageTableOffset), pendingBitsOffset: UInt32(layout.pendingBitsOffset),
             pageRequestCapacity: UInt32(clamping: profile.pageRequestCapacity), registers: bars.registers,
-            portals: bars.portals, virtualFunctionCountMax: 0)
+            portals: bars.portals,
+            virtualFunctionCountMax: UInt16(clamping: profile.virtualFunctionCountMax))
     }
 
     /// Makes `fabric` what is between root complex and devices.

@@ -50,6 +50,7 @@ public struct Machine: ~Copyable {
     var vms = DenseStore<VirtualMachine>()
     var processors = DenseStore<Processor>()
     var bindings = DenseStore<Binding>()
+    var interfaces = DenseStore<Interface>()
 
     private var nextProcess: UInt32 = 1
     private var nextVM: UInt32 = 1
@@ -100,7 +101,10 @@ extension Machine {
         var configuration = ConfigurationSpace(Self.identity(of: profile, device: index), isIntegrated: port == nil)
         configuration.settings = devices[index].function
         // Devices are never unplugged, so that their indices follow each other.
-        functions.append(FunctionSlot(configuration: configuration, port: port))
+        functions.append(
+            FunctionSlot(
+                configuration: configuration, port: port,
+                interfaceCounts: Array(repeating: 0, count: profile.workQueueCount)))
         updatePath(toDevice: index)
         return index
     }

@@ -93,7 +93,8 @@ struct PASIDEntryLifeTests {
     }
 
     @Test func `Running out of frames refuses, leaves everything as it was and leaks nothing`() throws {
-        // Root table, two queues, wait status, directory of 32 frames, context table, PASID table; then none is left.
+        // Root table, two queues, wait status, directory of 32 frames, context table, one PASID table; then none is
+        // left.
         let memory = PhysicalMemory(frameCount: 38)
         do {
             let iommu = try TestIOMMU(memory: memory)

@@ -45,6 +45,9 @@ public struct DeviceProfile: Sendable {
     /// ENGCAP bits 23:16: batch descriptors that an engine can have in progress. Counts with GRPCAP bit 18.
     public var batchDescriptorCount = 16
 
+    /// TotalVFs: into how many virtual functions the function can be divided; 0 for one without SR-IOV.
+    public var virtualFunctionCountMax = 0
+
     /// A DSA 1.0 part (dsa-device 7.8), with all operations that DSA 1.0 defines.
     public static let dsa1 = DeviceProfile(
         version: 0x100, general: .dsa1, operations: .architectural1, workQueueCount: 8, totalWorkQueueSize: 128,
@@ -56,6 +59,22 @@ public struct DeviceProfile: Sendable {
 }
 
 extension DeviceProfile {
+    /// One of `count` functions that this one is divided into: each has its part of the WQs, entries, engines, groups,
+    /// read buffers and interrupts, and none of the others'. What does not come out even is nobody's.
+    ///
+    /// - Parameter count: 1 to ``virtualFunctionCountMax``.
+    public func dividedAmongVirtualFunctions(_ count: Int) -> DeviceProfile {
+        var share = self
+        share.virtualFunctionCountMax = 0
+        share.workQueueCount = max(1, workQueueCount / count)
+        share.totalWorkQueueSize = totalWorkQueueSize / count
+        share.engineCount = max(1, engineCount / count)
+        share.groupCount = max(1, groupCount / count)
+        share.readBufferCount = readBufferCount / count
+        share.msixVectorCount = max(1, msixVectorCount / count)
+        return share
+    }
+
     /// WQCAP.
     public var workQueueCapabilities: WorkQueueCapabilities {
         let isWide =

@@ -80,8 +80,7 @@ extension IOMMU {
 
 extension PageRequest {
     /// The entry in the queue: type 1 in bits 7:0, PASID present in bit 8, requester in bits 31:16, PASID in bits
-    /// 51:32, privileged in bit 53; in the second word R, W, last in group, the group's index in bits 11:3, the page
-    /// above.
+    /// 51:32, privileged in bit 53; in the second word R, W, last in group, the group's index in bits 11:3, the page.
     var words: InlineArray<4, UInt64> {
         let space = pasid.map { UInt64($0.rawValue) << 32 | 1 << 8 } ?? 0
         let first = 1 | UInt64(requester.rawValue) << 16 | space | (isPrivileged ? 1 << 53 : 0)

@@ -47,6 +47,8 @@ struct Binding: Sendable {
     var arrivingDevice: Int?
     /// One device of several is being unbound; the binding stays.
     var departingDevice: Int?
+    /// Dedicated WQs that work for the IOASID.
+    var dedicatedQueueCount = 0
     /// Entries of the devices' interrupt tables that were set up for the IOASID.
     var interrupts: [ClaimedInterrupt] = []
 }

@@ -31,6 +31,7 @@ extension Machine {
         guard bindings[index].state == .bound, bindings[index].arrivingDevice == nil,
             bindings[index].departingDevice == nil
         else { throw .bindingInProgress }
+        guard bindings[index].dedicatedQueueCount == 0 else { throw .ioasidInUse(ioasid) }
         let token = BindingToken(index: index)
         if let device {
             guard bindings[index].devices >> UInt64(device) & 1 == 1 else { throw .notBound }
