@@ -217,9 +217,8 @@ extension IOMMU {
                 tag: TranslationTag(stage, entry.domain, pasid), translation: translation,
                 takesSupervisorRequests: entry.takesSupervisorRequests,
                 takesTranslationRequests: context.takesTranslationRequests,
-                isRequesterPrivileged: context.isRequesterPrivileged,
-                writeProtect: entry.isWriteProtectEnabled,
-                isRecordSuppressed: isRecordSuppressed))
+                isRequesterPrivileged: context.isRequesterPrivileged, writeProtect: entry.isWriteProtectEnabled,
+                setsSecondStageFlags: entry.setsSecondStageFlags, isRecordSuppressed: isRecordSuppressed))
     }
 
     private func walk(
@@ -233,12 +232,12 @@ extension IOMMU {
         case .nested(let firstStage, let levels, let secondStage):
             return PageWalk.nestedRun(
                 in: memory, firstStage: firstStage, levels: levels, secondStage: secondStage,
-                address: request.address, byteCount: byteCount, isWrite: request.isWrite, isPrivileged: isPrivileged,
-                writeProtect: space.writeProtect)
+                setsFlags: space.setsSecondStageFlags, address: request.address, byteCount: byteCount,
+                isWrite: request.isWrite, isPrivileged: isPrivileged, writeProtect: space.writeProtect)
         case .secondStage(let root):
             return PageWalk.secondStageRun(
-                in: memory, root: root, address: GuestPhysicalAddress(rawValue: request.address.rawValue),
-                isWrite: request.isWrite)
+                in: memory, root: root, setsFlags: space.setsSecondStageFlags,
+                address: GuestPhysicalAddress(rawValue: request.address.rawValue), isWrite: request.isWrite)
         case .passThrough:
             let address = request.address.rawValue
             guard address & EntryBits.aboveHostWidth == 0 else { return .fault(.beyondHostWidth) }

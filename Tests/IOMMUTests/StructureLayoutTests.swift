@@ -72,7 +72,7 @@ struct StructureLayoutTests {
     }
 
     @Test func `Every bit of a PASID entry that is not a field of this unit is reserved`() {
-        var allowed: Set<Int> = [0, 1, 2, 3, 4, 6, 7, 8, 87, 88, 128, 130, 131, 132, 133, 134]
+        var allowed: Set<Int> = [0, 1, 2, 3, 4, 6, 7, 8, 9, 87, 88, 128, 130, 131, 132, 133, 134]
         allowed.formUnion(12..<52)
         allowed.formUnion(64..<80)
         allowed.formUnion(140..<180)

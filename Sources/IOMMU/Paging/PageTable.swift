@@ -255,6 +255,23 @@ extension PageTable {
         return isEmpty(node)
     }
 
+    /// Clears `flag` in each page's entry that has it, and calls `body` with what the entry translates.
+    mutating func takeFlag(_ flag: UInt64, _ body: (Range<UInt64>) -> Void) {
+        takeFlag(flag, of: rootNode, body)
+    }
+
+    private func takeFlag(_ flag: UInt64, of node: Node, _ body: (Range<UInt64>) -> Void) {
+        for index in 0..<PagingEntry.entryCount {
+            let entry = entry(index, of: node)
+            if let child = child(entry, at: index, of: node) {
+                takeFlag(flag, of: child, body)
+            } else if entry & flag != 0 {
+                setEntry(index, of: node, to: entry & ~flag)
+                body(node.coverage(of: index))
+            }
+        }
+    }
+
     private func setPermission(_ permission: PagePermission, in range: Range<UInt64>, of node: Node) {
         for index in node.indices(of: range) {
             let entry = entry(index, of: node)

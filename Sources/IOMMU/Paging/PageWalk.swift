@@ -60,31 +60,41 @@ extension PageWalk {
         byteCount: UInt64 = 1, isWrite: Bool, isPrivileged: Bool, writeProtect: Bool
     ) -> PageRunResult {
         walk(
-            memory, root: root.rawValue, secondStage: nil, levels: levels, address: address, byteCount: byteCount,
-            isWrite: isWrite, isPrivileged: isPrivileged, writeProtect: writeProtect)
-    }
-
-    /// The same for a nested translation.
-    static func nestedRun(
-        in memory: PhysicalMemory, firstStage: GuestPhysicalAddress, levels: PagingLevels,
-        secondStage: HostPhysicalAddress, address: LinearAddress, byteCount: UInt64 = 1, isWrite: Bool,
-        isPrivileged: Bool, writeProtect: Bool
-    ) -> PageRunResult {
-        walk(
-            memory, root: firstStage.rawValue, secondStage: secondStage, levels: levels, address: address,
+            memory, root: root.rawValue, secondStage: nil, setsFlags: false, levels: levels, address: address,
             byteCount: byteCount, isWrite: isWrite, isPrivileged: isPrivileged, writeProtect: writeProtect)
     }
 
+    /// The same for a nested translation.
+    ///
+    /// - Parameter setsFlags: Second-stage entries get accessed and dirty flags as well: of the pages that first-stage
+    ///   tables lie in, and of those that hold the data.
+    static func nestedRun(
+        in memory: PhysicalMemory, firstStage: GuestPhysicalAddress, levels: PagingLevels,
+        secondStage: HostPhysicalAddress, setsFlags: Bool = false, address: LinearAddress, byteCount: UInt64 = 1,
+        isWrite: Bool, isPrivileged: Bool, writeProtect: Bool
+    ) -> PageRunResult {
+        walk(
+            memory, root: firstStage.rawValue, secondStage: secondStage, setsFlags: setsFlags, levels: levels,
+            address: address, byteCount: byteCount, isWrite: isWrite, isPrivileged: isPrivileged,
+            writeProtect: writeProtect)
+    }
+
     /// The page of a second stage. It comes alone: the pages of a second stage are as large as they can be.
+    ///
+    /// - Parameter setsFlags: Entries get accessed and dirty flags.
     static func secondStageRun(
-        in memory: PhysicalMemory, root: HostPhysicalAddress, address: GuestPhysicalAddress, isWrite: Bool
+        in memory: PhysicalMemory, root: HostPhysicalAddress, setsFlags: Bool = false, address: GuestPhysicalAddress,
+        isWrite: Bool
     ) -> PageRunResult {
         guard address.rawValue < guestAddressEnd else {
             return .fault(.beyondGuestWidth, secondStageAddress: address.rawValue)
         }
-        switch lookUpSecondStage(memory, root: root, address: address.rawValue) {
+        switch lookUpSecondStage(memory, root: root, address: address.rawValue, setsFlags: setsFlags) {
         case .fault(let reason): return .fault(reason, secondStageAddress: address.rawValue)
-        case .page(let page): return page.translate(address.rawValue, isWrite: isWrite)
+        case .page(let page):
+            let result = page.translate(address.rawValue, isWrite: isWrite)
+            if setsFlags, isWrite, case .run = result { page.markDirty(in: memory) }
+            return result
         }
     }
 }
@@ -102,8 +112,16 @@ extension PageWalk {
         var host: UInt64
         /// The R and W bits that all entries on the way have.
         var permission: UInt64
+        /// Where the page's entry lies.
+        var entry: UInt64
 
-        static var none: Self { Self(start: .max, offsetMask: 0, host: 0, permission: 0) }
+        static var none: Self { Self(start: .max, offsetMask: 0, host: 0, permission: 0, entry: 0) }
+
+        /// Sets the dirty flag of the page's entry.
+        @inline(__always)
+        func markDirty(in memory: PhysicalMemory) {
+            memory.setBits8(SecondStageEntry.dirtyInSecondByte, at: HostPhysicalAddress(rawValue: entry &+ 1))
+        }
 
         @inline(__always) var isReadable: Bool { permission & SecondStageEntry.readable != 0 }
 
@@ -130,7 +148,7 @@ extension PageWalk {
     /// - Parameter address: Below ``guestAddressEnd``.
     @inline(__always)
     private static func lookUpSecondStage(
-        _ memory: PhysicalMemory, root: HostPhysicalAddress, address: UInt64
+        _ memory: PhysicalMemory, root: HostPhysicalAddress, address: UInt64, setsFlags: Bool
     ) -> SecondStageResult {
         var table = root.rawValue & PagingEntry.address
         var permission = SecondStageEntry.readable | SecondStageEntry.writable
@@ -144,12 +162,16 @@ extension PageWalk {
             guard entry.isPresent else { return .fault(.secondStageNotPresent) }
             guard !entry.hasReservedBits(shift: shift) else { return .fault(.secondStageReserved) }
             permission &= raw
+            if setsFlags, raw & SecondStageEntry.accessed == 0 {
+                memory.setBits8(
+                    SecondStageEntry.accessedInSecondByte, at: HostPhysicalAddress(rawValue: location &+ 1))
+            }
             if PagingEntry.isPage(raw, shift: shift) {
                 let offsetMask: UInt64 = 1 &<< shift &- 1
                 return .page(
                     SecondStagePage(
                         start: address & ~offsetMask, offsetMask: offsetMask,
-                        host: PagingEntry.page(raw, shift: shift), permission: permission))
+                        host: PagingEntry.page(raw, shift: shift), permission: permission, entry: location))
             }
             table = raw & PagingEntry.address
             shift &-= PagingEntry.bitsPerLevel
@@ -163,8 +185,9 @@ extension PageWalk {
     /// Both walks in one body; `secondStage` is a constant in each caller, so that the optimiser makes two of it.
     @inline(__always)
     private static func walk(
-        _ memory: PhysicalMemory, root: UInt64, secondStage: HostPhysicalAddress?, levels: PagingLevels,
-        address: LinearAddress, byteCount: UInt64, isWrite: Bool, isPrivileged: Bool, writeProtect: Bool
+        _ memory: PhysicalMemory, root: UInt64, secondStage: HostPhysicalAddress?, setsFlags: Bool,
+        levels: PagingLevels, address: LinearAddress, byteCount: UInt64, isWrite: Bool, isPrivileged: Bool,
+        writeProtect: Bool
     ) -> PageRunResult {
         guard levels.isCanonical(address) else { return .fault(.nonCanonicalAddress) }
         var table = root & ~(pageByteCount &- 1)
@@ -182,7 +205,9 @@ extension PageWalk {
                     guard guestLocation < guestAddressEnd else {
                         return .fault(.firstStageTableBeyondGuestWidth, secondStageAddress: guestLocation)
                     }
-                    switch lookUpSecondStage(memory, root: secondStage, address: guestLocation) {
+                    let result = lookUpSecondStage(
+                        memory, root: secondStage, address: guestLocation, setsFlags: setsFlags)
+                    switch result {
                     case .fault(let reason): return .fault(reason, secondStageAddress: guestLocation)
                     case .page(let page): tablePage = page
                     }
@@ -215,8 +240,8 @@ extension PageWalk {
                 let offsetMask: UInt64 = 1 &<< shift &- 1
                 let output = PagingEntry.page(raw, shift: shift) | address.rawValue & offsetMask
                 let result = finish(
-                    memory, output, offsetMask: offsetMask, secondStage: secondStage, page: &outputPage,
-                    isWrite: isWrite)
+                    memory, output, offsetMask: offsetMask, secondStage: secondStage, setsFlags: setsFlags,
+                    page: &outputPage, isWrite: isWrite)
                 guard case .run(let found) = result else { return result }
                 run = found
             }
@@ -227,12 +252,13 @@ extension PageWalk {
                     return .fault(.firstStageTableWriteDenied, secondStageAddress: guestLocation)
                 }
                 memory.setBits8(UInt8(truncatingIfNeeded: used), at: entryAddress)
+                if setsFlags { tablePage.markDirty(in: memory) }
             }
             if var run {
                 if shift == PagingEntry.pageShift, run.byteCount < byteCount {
                     let leaves = Leaves(
-                        table: secondStage == nil ? nil : tablePage, permission: permissionAbove, isWrite: isWrite,
-                        isPrivileged: isPrivileged, writeProtect: writeProtect)
+                        table: secondStage == nil ? nil : tablePage, setsFlags: setsFlags, permission: permissionAbove,
+                        isWrite: isWrite, isPrivileged: isPrivileged, writeProtect: writeProtect)
                     leaves.extend(&run, to: byteCount, in: memory, after: location, secondStage, &outputPage)
                 }
                 return .run(run)
@@ -247,23 +273,27 @@ extension PageWalk {
     @inline(__always)
     private static func finish(
         _ memory: PhysicalMemory, _ output: UInt64, offsetMask: UInt64, secondStage: HostPhysicalAddress?,
-        page: inout SecondStagePage, isWrite: Bool
+        setsFlags: Bool, page: inout SecondStagePage, isWrite: Bool
     ) -> PageRunResult {
         guard let secondStage else { return .page(host: output, offsetMask: offsetMask) }
         if !page.contains(output) {
             guard output < guestAddressEnd else { return .fault(.beyondGuestWidth, secondStageAddress: output) }
-            switch lookUpSecondStage(memory, root: secondStage, address: output) {
+            switch lookUpSecondStage(memory, root: secondStage, address: output, setsFlags: setsFlags) {
             case .fault(let reason): return .fault(reason, secondStageAddress: output)
             case .page(let found): page = found
             }
         }
-        return page.translate(output, isWrite: isWrite, firstStageMask: offsetMask)
+        let result = page.translate(output, isWrite: isWrite, firstStageMask: offsetMask)
+        if setsFlags, isWrite, case .run = result { page.markDirty(in: memory) }
+        return result
     }
 
     /// The lowest table that a walk ended in, and what the way there permits.
     private struct Leaves {
         /// Where the second stage has the table; `nil` when there is none.
         var table: SecondStagePage?
+        /// Second-stage entries get accessed and dirty flags.
+        var setsFlags: Bool
         /// The R/W and U/S bits that all entries above have.
         var permission: UInt64
         var isWrite: Bool
@@ -286,10 +316,13 @@ extension PageWalk {
                     !isWrite || permission & raw & FirstStageEntry.writable != 0 || isPrivileged && !writeProtect,
                     case .run(let next) = PageWalk.finish(
                         memory, PagingEntry.page(raw, shift: PagingEntry.pageShift), offsetMask: pageByteCount &- 1,
-                        secondStage: secondStage, page: &outputPage, isWrite: isWrite),
+                        secondStage: secondStage, setsFlags: setsFlags, page: &outputPage, isWrite: isWrite),
                     raw & used == used || table?.isWritable ?? true, run.append(next.host)
                 else { return }
-                if raw & used != used { memory.setBits8(UInt8(truncatingIfNeeded: used), at: entryAddress) }
+                if raw & used != used {
+                    memory.setBits8(UInt8(truncatingIfNeeded: used), at: entryAddress)
+                    if setsFlags { table?.markDirty(in: memory) }
+                }
                 location &+= 8
             }
         }

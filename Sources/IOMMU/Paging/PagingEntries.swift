@@ -83,6 +83,13 @@ public struct SecondStageEntry: RawRepresentable, Equatable, Sendable, BitwiseCo
     public static let readable: UInt64 = 1 << 0
     /// W, bit 1.
     public static let writable: UInt64 = 1 << 1
+    /// A, bit 8: set by whoever walks through the entry, where that is enabled.
+    public static let accessed: UInt64 = 1 << 8
+    /// D, bit 9 of a page's entry: set by whoever writes to the page, where that is enabled.
+    public static let dirty: UInt64 = 1 << 9
+    /// ``accessed`` and ``dirty`` in the entry's second byte.
+    static let accessedInSecondByte: UInt8 = 1 << 0
+    static let dirtyInSecondByte: UInt8 = 1 << 1
     /// Bit 62.
     static let reserved: UInt64 = 1 << 62
 

@@ -40,6 +40,13 @@ public struct SecondStageTable: ~Copyable {
             permission: permission)
     }
 
+    /// Clears the dirty flag of every page that has it, and calls `body` with where it begins and how large it is, by
+    /// rising address. The caller invalidates before it relies on the next call: a cached translation lets a page be
+    /// written without its flag (virtualization §9.4).
+    public mutating func takeDirtyPages(_ body: (GuestPhysicalAddress, _ byteCount: UInt64) -> Void) {
+        table.takeFlag(SecondStageEntry.dirty) { body(GuestPhysicalAddress(rawValue: $0.lowerBound), UInt64($0.count)) }
+    }
+
     /// Leaves nothing mapped in `byteCount` bytes from `address`, mapped before or not. The caller invalidates.
     ///
     /// - Throws: ``MappingError``; everything is as it was then.

@@ -16,6 +16,8 @@ public struct PASIDEntryOptions: OptionSet, Sendable, BitwiseCopyable {
     public static let writeProtect = Self(rawValue: 1 << 1)
     /// FPD: faults of this PASID are not recorded. They block all the same (M-06).
     public static let suppressFaultRecords = Self(rawValue: 1 << 2)
+    /// SLADE: second-stage entries get accessed and dirty flags.
+    public static let secondStageFlags = Self(rawValue: 1 << 3)
 }
 
 /// An entry of a PASID table, 64 bytes: how one (requester, PASID) is translated (virtualization §6.1).
@@ -62,6 +64,7 @@ public struct PASIDTableEntry: Sendable, BitwiseCopyable {
         words[0] = EntryBits.present
         words[1] = UInt64(domain.rawValue)
         if options.contains(.suppressFaultRecords) { words[0] |= EntryBits.faultProcessingDisable }
+        if options.contains(.secondStageFlags) { words[0] |= 1 << 9 }
         if options.contains(.supervisorRequests) { words[2] |= 1 << 0 }
         if options.contains(.writeProtect) { words[2] |= 1 << 4 }
         switch translation {
@@ -117,6 +120,9 @@ extension PASIDTableEntry {
         TranslationType(rawValue: UInt8(truncatingIfNeeded: words[0] >> 6 & 7))
     }
 
+    /// SLADE, bit 9: second-stage entries get accessed and dirty flags.
+    public var setsSecondStageFlags: Bool { words[0] & 1 << 9 != 0 }
+
     /// SSPTPTR, bits 63:12.
     public var secondStageRoot: HostPhysicalAddress { HostPhysicalAddress(rawValue: words[0] & EntryBits.pointer) }
 
@@ -142,14 +148,14 @@ extension PASIDTableEntry {
     /// FSPTPTR, bits 191:140: a GPA when nested, else a host physical address.
     public var firstStageRoot: UInt64 { words[2] & ~0xFFF }
 
-    /// Bits that are reserved, or belong to what this unit does not offer: second-stage accessed and dirty flags
-    /// (bit 9), memory types (89, 90, 127:96), extended accessed flag (135). The snoop bits 87 and 88 are allowed:
-    /// memory is coherent here whatever they say. A first-stage pointer above the host width is reserved unless it is
-    /// a GPA, which the walk checks against the guest's width.
+    /// Bits that are reserved, or belong to what this unit does not offer: memory types (89, 90, 127:96), extended
+    /// accessed flag (135). The snoop bits 87 and 88 are allowed: memory is coherent here whatever they say. A
+    /// first-stage pointer above the host width is reserved unless it is a GPA, which the walk checks against the
+    /// guest's width.
     @inline(__always)
     public var hasReservedBits: Bool {
         let highPointerBits = translationType == .nested ? 0 : EntryBits.aboveHostWidth
-        return words[0] & (EntryBits.aboveHostWidth | 0xE20) | words[1] & ~0x0180_FFFF
+        return words[0] & (EntryBits.aboveHostWidth | 0xC20) | words[1] & ~0x0180_FFFF
             | words[2] & (highPointerBits | 0xF82) | words[3] | words[4] | words[5] | words[6] | words[7] != 0
     }
 

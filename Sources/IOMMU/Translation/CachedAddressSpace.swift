@@ -19,6 +19,8 @@ struct CachedAddressSpace: BitwiseCopyable {
     let isRequesterPrivileged: Bool
     /// WPE.
     let writeProtect: Bool
+    /// SLADE.
+    let setsSecondStageFlags: Bool
     /// FPD of any structure on the way.
     let isRecordSuppressed: Bool
 

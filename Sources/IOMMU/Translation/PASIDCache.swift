@@ -20,7 +20,7 @@ struct PASIDCache: ~Copyable {
     private static let empty = CachedAddressSpace(
         key: 0, domain: DomainID(rawValue: 0), pasid: HostPASID(truncating: 0), tag: TranslationTag(rawValue: 0),
         translation: .passThrough, takesSupervisorRequests: false, takesTranslationRequests: false,
-        isRequesterPrivileged: false, writeProtect: false, isRecordSuppressed: false)
+        isRequesterPrivileged: false, writeProtect: false, setsSecondStageFlags: false, isRecordSuppressed: false)
 
     init() {
         unsafe entries = .allocate(capacity: Self.setCount * Self.wayCount)
