@@ -116,6 +116,12 @@ let package = Package(
         .testTarget(
             name: "DSAOracleTests", dependencies: ["DSAOracle", "DSA", "DSASpec", "PCIe", "IOMMU"],
             swiftSettings: strict),
+        .target(
+            name: "Simulation", dependencies: ["Machine", "DSA", "DSASpec", "IOMMU", "Virtualization", "PCIe"],
+            path: "Tests/Simulation", swiftSettings: core),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["TestKit", "Simulation", "Virtualization"],
+            swiftSettings: strict),
         .testTarget(
             name: "VirtualizationTests", dependencies: ["TestKit", "Virtualization", "PCIe", "IOMMU"],
             swiftSettings: strict),

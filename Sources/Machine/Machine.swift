@@ -73,11 +73,20 @@ public struct Machine: ~Copyable {
 
     /// A machine without devices.
     ///
-    /// - Parameter hostQuota: The quota of the host's IOASID set, at least 1.
+    /// - Parameters:
+    ///   - hostQuota: The quota of the host's IOASID set, at least 1.
+    ///   - ioasidCapacity: How many IOASIDs there are, 1 to 2^20; a small one is quickly checked as a whole.
+    ///   - notifierOrder: The order in which devices and IOMMU hear of the end of a PASID (virtualization §5.6).
     /// - Returns: `nil` when `memory` has no frames for the IOMMU's root, or the quota exceeds the IOASID space.
-    public init?(memory: PhysicalMemory, hostQuota: UInt32) {
+    public init?(
+        memory: PhysicalMemory, hostQuota: UInt32, ioasidCapacity: UInt32 = IOASIDSpace.capacityMax,
+        notifierOrder: NotifierOrder = .deviceBeforeIOMMU
+    ) {
         guard let iommu = IOMMU(memory: memory) else { return nil }
-        var ioasids = IOASIDSpace()
+        var ioasids = IOASIDSpace(capacity: ioasidCapacity, order: notifierOrder)
+        do { try ioasids.registerGlobally(IOASIDSubscriber(.iommu, instance: 0)) } catch {
+            preconditionFailure("an empty chain takes a subscriber: \(error)")
+        }
         guard let hostSet = try? ioasids.allocateSet(token: .null, quota: hostQuota) else { return nil }
         self.memory = memory
         self.iommu = iommu
@@ -176,17 +185,24 @@ extension Machine {
 
     /// Makes a VM without memory and vCPUs, with its own IOASID set.
     ///
-    /// - Parameter quota: The most IOASIDs the VM may have, at least 1.
-    public mutating func makeVM(quota: UInt32) throws(MachineError) -> (index: Int, id: VMID) {
+    /// - Parameters:
+    ///   - quota: The most IOASIDs the VM may have, at least 1.
+    ///   - settings: What its hypervisor does.
+    public mutating func makeVM(
+        quota: UInt32, settings: VMSettings = VMSettings()
+    ) throws(MachineError) -> (index: Int, id: VMID) {
         let set: IOASIDSetID
         do { set = try ioasids.allocateSet(token: .null, quota: quota) } catch { throw .ioasid(error) }
         let id = VMID(rawValue: nextVM)
-        guard let machine = VirtualMachine(id: id, set: set, memory: memory) else {
+        guard let machine = VirtualMachine(id: id, set: set, settings: settings, memory: memory) else {
             releaseSet(set)
             throw .outOfFrames
         }
         nextVM += 1
-        return (vms.insert(machine), id)
+        let index = vms.insert(machine)
+        // Its hypervisor hears of the set's events from the first on, so that it misses none.
+        subscribe(IOASIDSubscriber(.cpu, instance: UInt32(index)), to: set)
+        return (index, id)
     }
 
     /// Adds a thread to a process. Its IA32_PASID is invalid (C-13).
@@ -200,15 +216,21 @@ extension Machine {
         return processorIndex
     }
 
-    /// Adds a vCPU to a VM, with PASID translation by the VM's table.
-    public mutating func addVCPU(toVM index: Int) -> Int {
+    /// Adds a vCPU to a VM, with PASID translation by the VM's table, and enters its guest.
+    ///
+    /// - Parameter isEntered: `false` leaves it outside, for a driver that makes VM entries in steps.
+    public mutating func addVCPU(toVM index: Int, isEntered: Bool = true) -> Int {
         let vcpu = VCPUID(rawValue: vms[index].nextVCPU)
         vms[index].nextVCPU += 1
         var processor = Processor(
             core: LogicalProcessor(mode: .nonRoot(vms[index].id, vcpu)), space: .virtualMachine(index))
         processor.vmcs = VMCS(translatingBy: vms[index].translations)
+        if !vms[index].settings.translatesPASIDs { processor.vmcs.secondaryControls.remove(.pasidTranslation) }
+        processor.vmcs.primaryControls.insert(.useMSRBitmaps)
+        processor.vmcs.msrBitmap = vms[index].msrBitmap.address
         let processorIndex = processors.insert(processor)
         vms[index].vcpus.append(processorIndex)
+        if isEntered { enterGuest(processorIndex) }
         return processorIndex
     }
 
@@ -228,18 +250,6 @@ extension Machine {
     /// The registers and counters of a processor.
     public func processorStatus(_ index: Int) -> ProcessorStatus {
         ProcessorStatus(core: processors[index].core, thread: processors[index].thread)
-    }
-
-    /// WRMSR on a processor. Returns the exception it raises instead.
-    public mutating func writeModelSpecificRegister(
-        _ address: UInt32, value: UInt64, on index: Int
-    ) -> ProcessorException? {
-        processors[index].core.writeModelSpecificRegister(address, value: value)
-    }
-
-    /// RDMSR on a processor.
-    public func readModelSpecificRegister(_ address: UInt32, on index: Int) -> RegisterRead {
-        processors[index].core.readModelSpecificRegister(address)
     }
 
     /// Sets a processor's CPL. Who may is the driver's to decide.

@@ -27,6 +27,8 @@ public enum MachineError: Error, Hashable, Sendable {
     case ioasidInUse(HostPASID)
     /// The first-level pointer is no multiple of 4096.
     case misalignedTable
+    /// The VM's VMCSs do not translate PASIDs: with a portal its guest PASIDs would reach the wire.
+    case pasidTranslationOff
     /// Every entry of the device's interrupt table is in use, or every handle.
     case noInterrupt
 }

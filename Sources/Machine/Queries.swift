@@ -35,6 +35,12 @@ extension Machine {
     /// The IOASID set of the VM at `index`.
     public func ioasidSet(ofVM index: Int) -> IOASIDSetID { vms[index].set }
 
+    /// What the hypervisor of the VM at `index` does.
+    public func settings(ofVM index: Int) -> VMSettings { vms[index].settings }
+
+    /// How many guest PASIDs of the VM at `index` translate.
+    public func translationCount(ofVM index: Int) -> Int { vms[index].translations.mappingCount }
+
     /// The processors that run the threads of the process at `index`.
     public func threads(ofProcess index: Int) -> [Int] { processes[index].threads }
 

@@ -118,7 +118,7 @@ struct EnqueueInstructionTests {
         execution.translation = .failed(.tableEntryInvalid)
         #expect(execution.run(.enqcmds, source: cleanSource | 7) == .exception(.generalProtection(.privilegeLevel)))
         #expect(execution.loads == 0)
-        #expect(execution.processor.counters.enqcmdsExits == 0)
+        #expect(execution.processor.counters.exits[.enqcmds] == 0)
     }
 
     @Test(arguments: 20..<31)
@@ -263,7 +263,7 @@ struct EnqueueInstructionTests {
         #expect(
             execution.run(.enqcmd, source: cleanSource, destination: 8)
                 == .exception(.generalProtection(.misalignedDestination)))
-        #expect(execution.processor.counters.enqcmdExits == 0)
+        #expect(execution.processor.counters.exits[.enqcmd] == 0)
         #expect(execution.walked == nil)
     }
 
@@ -340,8 +340,8 @@ struct PASIDTranslationExitTests {
         #expect(execution.run(expected.0, source: cleanSource) == .exit(exit))
         #expect(execution.vmcs.lastExit == exit)
         #expect(exit.qualification == 0)
-        #expect(execution.processor.counters.enqcmdExits == (expected.0 == .enqcmd ? 1 : 0))
-        #expect(execution.processor.counters.enqcmdsExits == (expected.0 == .enqcmds ? 1 : 0))
+        #expect(execution.processor.counters.exits[.enqcmd] == (expected.0 == .enqcmd ? 1 : 0))
+        #expect(execution.processor.counters.exits[.enqcmds] == (expected.0 == .enqcmds ? 1 : 0))
     }
 
     @Test(arguments: [EnqueueInstruction.Kind.enqcmd, .enqcmds])

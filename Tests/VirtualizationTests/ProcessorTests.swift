@@ -42,7 +42,7 @@ struct LogicalProcessorTests {
     @Test func `RDMSR returns IA32_PASID at CPL 0 and raises #GP(0) above it, or for another MSR`() {
         var processor = LogicalProcessor.thread(pasid: 7, privilegeLevel: .supervisor)
         #expect(processor.readModelSpecificRegister(0xD93) == .value(0x8000_0007))
-        #expect(processor.readModelSpecificRegister(0xDA0) == .exception(.generalProtection(.unknownRegister)))
+        #expect(processor.readModelSpecificRegister(0xDA1) == .exception(.generalProtection(.unknownRegister)))
         processor.privilegeLevel = .user
         #expect(processor.readModelSpecificRegister(0xD93) == .exception(.generalProtection(.privilegeLevel)))
     }
@@ -50,7 +50,7 @@ struct LogicalProcessorTests {
     @Test func `WRMSR of another MSR, or of IA32_PASID without ENQCMD in CPUID, raises #GP(0)`() {
         var processor = Self.thread
         processor.privilegeLevel = .supervisor
-        #expect(processor.writeModelSpecificRegister(0xDA0, value: 0) == .generalProtection(.unknownRegister))
+        #expect(processor.writeModelSpecificRegister(0xDA1, value: 0) == .generalProtection(.unknownRegister))
         var old = LogicalProcessor(mode: .native(ProcessID(rawValue: 1)), features: .movdir64b)
         old.privilegeLevel = .supervisor
         #expect(old.writeModelSpecificRegister(0xD93, value: 0) == .generalProtection(.unknownRegister))

@@ -58,7 +58,7 @@ struct VMCSTests {
         #expect(try vmcs.read(.exitInstructionLength) == 5)
         #expect(try vmcs.read(.guestPhysicalAddress) == 0x1_2345_6000)
         #expect(try vmcs.read(VMCSField(rawValue: 0x2401)) == 1)
-        #expect(processor.counters.otherExits == 1)
+        #expect(processor.counters.exits[.eptViolation] == 1)
     }
 
     @Test func `VM entry accepts a VMCS that translates by a VM's table`() throws {
@@ -74,6 +74,7 @@ struct VMCSTests {
     func `VM entry refuses a PASID directory that is not 4 KiB aligned`(high: Bool, bit: Int) {
         var vmcs = VMCS()
         let address = HostPhysicalAddress(rawValue: 0x4000 | 1 << UInt64(bit))
+        vmcs.primaryControls = .activateSecondaryControls
         vmcs.secondaryControls = .pasidTranslation
         if high { vmcs.highPASIDDirectory = address } else { vmcs.lowPASIDDirectory = address }
         #expect(throws: VMEntryFailure.misalignedDirectory(address)) { try vmcs.checkEntry() }
@@ -83,6 +84,7 @@ struct VMCSTests {
     func `VM entry refuses a PASID directory beyond the physical address width`(high: Bool) throws {
         var vmcs = VMCS()
         let address = HostPhysicalAddress(rawValue: 1 << 46)
+        vmcs.primaryControls = .activateSecondaryControls
         vmcs.secondaryControls = .pasidTranslation
         if high { vmcs.highPASIDDirectory = address } else { vmcs.lowPASIDDirectory = address }
         try vmcs.checkEntry(physicalAddressWidth: 47)
@@ -96,8 +98,10 @@ struct VMCSTests {
         var vmcs = VMCS()
         vmcs.lowPASIDDirectory = HostPhysicalAddress(rawValue: 1)
         try vmcs.checkEntry()
-        vmcs.secondaryControls = SecondaryProcessorControls(rawValue: 1 << 20)
-        #expect(throws: VMEntryFailure.unsupportedControls(SecondaryProcessorControls(rawValue: 1 << 20))) {
+        vmcs.secondaryControls = SecondaryProcessorControls(rawValue: 1 << 19)
+        try vmcs.checkEntry()
+        vmcs.primaryControls = .activateSecondaryControls
+        #expect(throws: VMEntryFailure.unsupportedControls(SecondaryProcessorControls(rawValue: 1 << 19))) {
             try vmcs.checkEntry()
         }
     }

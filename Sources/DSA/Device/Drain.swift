@@ -60,7 +60,7 @@ extension Device {
     }
 
     /// Whether a selected descriptor with a sequence of at most `watermark` is in a WQ or an engine.
-    func holds(_ selection: DescriptorSelection, upTo watermark: UInt64) -> Bool {
+    public func holds(_ selection: DescriptorSelection, upTo watermark: UInt64 = .max) -> Bool {
         for index in engines.indices
         where engines[index].activity != .idle && engines[index].item.sequence <= watermark
             && isSelected(engine: index, by: selection)

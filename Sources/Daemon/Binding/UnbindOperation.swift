@@ -50,9 +50,9 @@ extension Server {
             announce(unbind, sequence: sequence, device: device, owner: space.owner)
             // The IOASID is released only now, so that no later bind of it can stand before this row.
             machine.completeUnbind(token)
-            if !description.isIOASIDOwned { completion() }
+            if !description.isIOASIDReleased { completion() }
         }
-        guard description.isIOASIDOwned else { return }
+        guard description.isIOASIDReleased else { return }
         recordFree(of: description.ioasid, in: space, cause: cause, actor: actor, completion: completion)
     }
 }

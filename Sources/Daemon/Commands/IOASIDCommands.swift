@@ -26,7 +26,7 @@ extension Server {
                 result.ioasid = ioasid.rawValue
                 reply(result, to: session, id: id)
             case .refused, .failed:
-                do throws(MachineError) { try machine.freeIOASID(ioasid, ofVM: vm) } catch {
+                do throws(MachineError) { _ = try machine.freeIOASID(ioasid, ofVM: vm) } catch {
                     preconditionFailure("nobody knows an IOASID whose allocation was not answered: \(error)")
                 }
                 reply(Self.notRecorded(outcome), to: session, id: id)
@@ -48,14 +48,27 @@ extension Server {
         }
         try checkAlive(space)
         guard space.pendingCount == 0 else { throw WireError(MachineError.bindingInProgress) }
-        do throws(MachineError) { try machine.freeIOASID(ioasid, ofVM: vm) } catch { throw WireError(error) }
+        let start: FreeStart
+        do throws(MachineError) { start = try machine.freeIOASID(ioasid, ofVM: vm) } catch { throw WireError(error) }
         session.isParked = true
-        space.pendingCount += 1
-        recordFree(of: ioasid, in: space, cause: .request, actor: Actor(session)) { [self] in
-            space.pendingCount -= 1
+        let answer = { [self] in
             replyEmpty(to: session, id: id)
             unpark(session)
-            advanceTeardowns()
+        }
+        switch start {
+        case .alreadyPending:
+            answer()
+        case .reclaimed:
+            space.pendingCount += 1
+            recordFree(of: ioasid, in: space, cause: .request, actor: Actor(session)) { [self] in
+                space.pendingCount -= 1
+                answer()
+                advanceTeardowns()
+            }
+        case .ending(let token):
+            // Free before unbind: its users clean up, and the rows are those of an unbind and a free.
+            completeUnbinding(
+                .unbinding(token, ioasid), in: space, cause: .request, actor: Actor(session), completion: answer)
         }
     }
 

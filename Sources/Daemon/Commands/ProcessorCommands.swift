@@ -69,9 +69,12 @@ extension Server {
             throw WireError(.limitExceeded, "\(vms.count) VMs exist, as many as limits.vms allows")
         }
         let quota = arguments.hasPasidQuota ? arguments.pasidQuota : UInt32(configuration.limits.vmPASIDQuota)
+        var settings = VMSettings()
+        settings.exitPolicy = arguments.exitPolicy == .strict ? .strict : .eager
+        settings.interceptsPASIDRegister = arguments.interceptPasidMsr
         let made: (index: Int, id: VMID)
         do throws(MachineError) {
-            made = try machine.makeVM(quota: quota)
+            made = try machine.makeVM(quota: quota, settings: settings)
         } catch {
             if case .ioasid(.noSpace) = error {
                 throw WireError(
@@ -157,8 +160,8 @@ extension Server {
                 result.levels = UInt32(status.core.pagingLevels.rawValue)
             }
         }
-        result.exits72 = status.core.counters.enqcmdExits
-        result.exits73 = status.core.counters.enqcmdsExits
+        result.exits72 = status.core.counters.exits[.enqcmd]
+        result.exits73 = status.core.counters.exits[.enqcmds]
         result.gpFixups = UInt32(truncatingIfNeeded: status.core.counters.generalProtectionFixups)
         reply(result, to: session, id: id)
     }
@@ -166,10 +169,16 @@ extension Server {
     func readMSR(_ arguments: WireReadMsrArguments, _ id: RequestID, _ session: Session) throws(WireError) {
         let msr = try address(arguments.msr, "msr")
         var result = WireReadMsrReturn()
-        switch machine.readModelSpecificRegister(UInt32(truncatingIfNeeded: msr), on: session.processor) {
-        case .value(let value): result.value = Hexadecimal.text(value)
-        case .exception(let exception): result.exception = WireException(exception)
+        let answer = machine.readModelSpecificRegister(UInt32(truncatingIfNeeded: msr), on: session.processor)
+        var handling = WireVmExit.Handling.emulated
+        switch answer.read {
+        case .value(let value):
+            result.value = Hexadecimal.text(value)
+        case .exception(let exception):
+            result.exception = WireException(exception)
+            handling = .exceptionInjected
         }
+        if let exit = answer.exit { result.exit = WireVmExit(exit, handling) }
         reply(result, to: session, id: id)
     }
 
@@ -177,9 +186,10 @@ extension Server {
         let msr = try address(arguments.msr, "msr")
         let value = try address(arguments.value, "value")
         var result = WireWriteMsrReturn()
-        let exception = machine.writeModelSpecificRegister(
+        let outcome = machine.writeModelSpecificRegister(
             UInt32(truncatingIfNeeded: msr), value: value, on: session.processor)
-        if let exception { result.exception = WireException(exception) }
+        if let exception = outcome.exception { result.exception = WireException(exception) }
+        if let exit = WireVmExit(outcome) { result.exit = exit }
         reply(result, to: session, id: id)
     }
 

@@ -40,7 +40,7 @@ extension Server {
         guard kind != .movdir64b else {
             var result = WireMovdir64bReturn()
             switch outcome {
-            case .retired, .skipped: break
+            case .retired, .skipped, .injected, .untranslated: break
             case .exception(let exception): result.exception = WireException(exception)
             case .unmappedGuestAddress(_, let exception): result.exception = WireException(exception)
             }
@@ -58,16 +58,17 @@ extension Server {
             let flags = StatusFlags.afterEnqueue(accepted: false)
             result.zf = true
             result.rflags = Self.rflags(flags)
-            result.exit.reason = UInt32(exit.reason.rawValue)
+            result.exit = WireVmExit(exit, .zfSetAndSkipped)
             result.exit.guestPasid = guestPASID.rawValue
-            result.exit.instructionLength = UInt32(exit.instructionLength)
-            result.exit.handled = .zfSetAndSkipped
+        case .injected(let exit, let guestPASID, let exception):
+            result.exception = WireException(exception)
+            result.exit = WireVmExit(exit, .exceptionInjected)
+            result.exit.guestPasid = guestPASID.rawValue
+        case .untranslated:
+            preconditionFailure("a hypervisor has a policy for each exit")
         case .unmappedGuestAddress(let exit, let exception):
             result.exception = WireException(exception)
-            result.exit.reason = UInt32(exit.reason.rawValue)
-            result.exit.guestPhysicalAddress = Hexadecimal.text(exit.guestPhysicalAddress.rawValue)
-            result.exit.instructionLength = UInt32(exit.instructionLength)
-            result.exit.handled = .pageFaultInjected
+            result.exit = WireVmExit(exit, .pageFaultInjected)
         }
         if fixups > 0 { result.gpFixups = UInt32(fixups) }
         reply(result, to: session, id: id)

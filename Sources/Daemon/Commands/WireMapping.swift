@@ -19,6 +19,7 @@ extension WireException {
                 switch cause {
                 case .notEnumerated: "CPUID does not enumerate the instruction"
                 case .lockPrefix: "the instruction has a LOCK prefix"
+                case .untranslatedPASID: "the guest PASID does not translate (exit 73, policy C)"
                 }
         case .generalProtection(let cause):
             vector = "#GP"
@@ -42,6 +43,9 @@ extension WireException {
         case .nonCanonicalAddress: "the address is not canonical"
         case .reservedRegisterBits: "a reserved bit of the MSR would be set"
         case .unknownRegister: "the processor has no such MSR"
+        case .misalignedArea: "the XSAVE area is no multiple of 64"
+        case .malformedArea: "the header of the XSAVE area is not one that XRSTORS accepts"
+        case .untranslatedPASID: "the guest PASID does not translate (exit 72, policy C)"
         }
     }
 }
@@ -50,6 +54,8 @@ extension WireError {
     /// What a client is told when the host refuses.
     init(_ error: MachineError) {
         switch error {
+        case .pasidTranslationOff:
+            self.init(.wrongState, "the VM does not translate PASIDs, so that it gets no portal")
         case .unknownDevice:
             self.init(.notFound, "there is no such device", path: "arguments.device")
         case .address(let problem):

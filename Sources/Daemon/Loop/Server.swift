@@ -77,6 +77,8 @@ final class Server {
     /// Made when the first client passes an eventfd.
     var eventSignaller: EventSignaller?
     var memoryWaiters: [MemoryWaiter] = []
+    /// The connections of halted vCPUs.
+    var haltedVCPUs: [HaltedVCPU] = []
     var seenRecordCount: UInt64 = 0
     var pageDeadlines = PageDeadlines()
     /// Page requests were answered since the devices last worked, so that engines go on that had stopped.

@@ -139,6 +139,7 @@ extension Server {
         sessionSlots[session.slot] = nil
         freeSlots.append(session.slot)
         memoryWaiters.removeAll { $0.session === session }
+        haltedVCPUs.removeAll { $0.session === session }
         stopServingPageRequests(session)
         log.debug("connection closed", metadata: ["connection": "\(session.id)"])
         for attachment in session.interrupts { detach(attachment) }

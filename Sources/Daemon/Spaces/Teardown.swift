@@ -63,6 +63,7 @@ extension Server {
         for session in sessions.values where session.space === space {
             session.role = .observer
             memoryWaiters.removeAll { $0.session === session }
+            endHalt(of: session)
             if session.processor >= 0 { _ = machine.removeProcessor(session.processor) }
             session.processor = -1
         }
@@ -100,21 +101,18 @@ extension Server {
                 try server.machine.beginUnbind(ofProcess: process, device: nil)
             }
         case .virtualMachine(let vm):
-            for member in machine.ioasidsOfVM(vm) {
-                if let guestPASID = member.guestPASID {
-                    unbind(teardown) { server throws(MachineError) in
-                        try server.machine.beginUnbind(ofGuest: guestPASID, inVM: vm, device: nil)
-                    }
-                }
+            // All of them in one rendezvous.
+            let actor = Actor(onBehalfOf: space.owner)
+            for start in machine.beginUnbindAll(ofVM: vm) {
+                completeUnbinding(start, in: space, cause: teardown.cause, actor: actor) {}
             }
             // Left are those that the client allocated, bound or not.
             guard space.pendingCount == 0 else { return }
             for member in machine.ioasidsOfVM(vm) {
                 do throws(MachineError) {
-                    try machine.freeIOASID(member.ioasid, ofVM: vm)
+                    _ = try machine.freeIOASID(member.ioasid, ofVM: vm)
                 } catch { preconditionFailure("an unbound IOASID can be freed: \(error)") }
                 space.pendingCount += 1
-                let actor = Actor(onBehalfOf: space.owner)
                 recordFree(of: member.ioasid, in: space, cause: teardown.cause, actor: actor) { [self] in
                     space.pendingCount -= 1
                     advanceTeardowns()

@@ -19,11 +19,13 @@ extension Machine {
     }
 
     /// Maps a portal's page into an address space. Accesses by the processor reach the device; a device that reads or
-    /// writes there finds no memory.
+    /// writes there finds no memory. A VM whose VMCSs do not translate PASIDs gets none (V-13, virtualization §1.1,
+    /// P5).
     public mutating func mapPortal(
         _ portal: Portal, ofDevice device: Int, at wanted: UInt64?, in space: AddressSpaceIndex
     ) throws(MachineError) -> UInt64 {
         guard devices.contains(device) else { throw .unknownDevice(device) }
+        if case .virtualMachine(let vm) = space, !vms[vm].settings.translatesPASIDs { throw .pasidTranslationOff }
         return try insert(
             .portal(device: device, portal), byteCount: pageByteCount, isReadOnly: false, at: wanted, in: space,
             page: HostAddressLayout.portalPage(portal, ofDevice: device))

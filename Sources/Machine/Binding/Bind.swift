@@ -24,16 +24,6 @@ extension Machine {
         return ioasid
     }
 
-    /// Frees an IOASID that nothing is bound to.
-    ///
-    /// - Throws: EACCES when it is in another set than the VM's, ``MachineError/ioasidInUse(_:)`` while it is bound.
-    public mutating func freeIOASID(_ ioasid: HostPASID, ofVM vm: Int) throws(MachineError) {
-        guard let description = ioasids.description(of: ioasid) else { throw .ioasid(.noEntry) }
-        guard description.set == vms[vm].set else { throw .ioasid(.accessDenied) }
-        guard description.data == nil else { throw .ioasidInUse(ioasid) }
-        release(ioasid, in: description.set)
-    }
-
     /// Drops the owner's reference: the machine holds no other by then, so the IOASID is reclaimed.
     mutating func release(_ ioasid: HostPASID, in set: IOASIDSetID) {
         var events = IOASIDEventQueue()
@@ -74,18 +64,18 @@ extension Machine {
         } else {
             ioasid = try allocateIOASID(in: set)
         }
-        let change: IOASIDBindingChange
+        var binding = Binding(
+            ioasid: ioasid, set: set, owner: .virtualMachine(vm), guestPASID: guestPASID, translation: translation,
+            isIOASIDOwned: wanted == nil, devices: 1 << UInt64(device))
+        var events = IOASIDEventQueue()
         do {
-            var events = IOASIDEventQueue()
-            change = try ioasids.beginAttach(ioasid, spid: guestPASID, events: &events)
+            let change = try ioasids.beginAttach(ioasid, spid: guestPASID, events: &events)
+            // Its subscribers are called when the binding is published: the row of the history comes first.
+            binding.attachment = events.popFirst().map { Attachment(change: change, event: $0) }
         } catch {
             preconditionFailure("an idle IOASID takes a guest PASID that is not taken: \(error)")
         }
-        let token = insert(
-            Binding(
-                ioasid: ioasid, set: set, owner: .virtualMachine(vm), guestPASID: guestPASID, translation: translation,
-                isIOASIDOwned: wanted == nil, devices: 1 << UInt64(device), state: .preparing(change)))
-        return .prepared(token, ioasid)
+        return .prepared(insert(binding), ioasid)
     }
 
     /// Begins to bind a process to a device (SVA): allocates its host PASID. Nothing can be submitted or translated
@@ -104,12 +94,12 @@ extension Machine {
             Binding(
                 ioasid: ioasid, set: hostSet, owner: .process(process), guestPASID: nil,
                 translation: processes[process].translation, isIOASIDOwned: true,
-                devices: 1 << UInt64(device), state: .preparing(nil)))
+                devices: 1 << UInt64(device)))
         return .prepared(token, ioasid)
     }
 
     /// Stores a new binding; the IOMMU driver's reference to the IOASID is taken here.
-    private mutating func insert(_ binding: Binding) -> BindingToken {
+    mutating func insert(_ binding: Binding) -> BindingToken {
         let ioasid = binding.ioasid
         let index = bindings.insert(binding)
         do {
@@ -141,7 +131,7 @@ extension Machine {
         if case .process(let process) = bindings[index].owner { processes[process].boundDevices |= 1 << UInt64(device) }
     }
 
-    private mutating func setEntry(of binding: Binding, device: Int) -> Bool {
+    mutating func setEntry(of binding: Binding, device: Int) -> Bool {
         let domain: DomainID =
             switch binding.owner {
             case .process: Self.hostDomain
@@ -160,39 +150,106 @@ extension Machine {
     /// Puts a prepared binding into force: the IOMMU entry first, then what lets a processor emit the PASID
     /// (virtualization §1.1, P7). Of a further device, the entry.
     ///
-    /// - Throws: ``MachineError/outOfFrames``; the binding is still prepared, and ``abandonBinding(_:)`` ends it.
+    /// - Throws: ``MachineError/outOfFrames``, ``MachineError/bindingInProgress`` while the guest PASID's former
+    ///   translation has not gone, ENOENT when the IOASID was freed meanwhile. The binding is still prepared, with
+    ///   nothing in force, and ``abandonBinding(_:)`` ends it (I-16).
     public mutating func publishBinding(_ token: BindingToken) throws(MachineError) {
         let index = token.index
         if let device = bindings[index].arrivingDevice {
             try publishExtension(index, to: device)
             return
         }
-        let binding = bindings[index]
-        guard case .preparing(let change) = binding.state else { preconditionFailure("a binding is published once") }
+        try publishEntry(token)
+        guard case .virtualMachine(let vm) = bindings[index].owner else {
+            publishProcess(index)
+            return
+        }
+        do throws(MachineError) {
+            // What a handler of BIND reports is the result of the attachment: the kernel's core ignores it, and the
+            // guest would believe in a mapping that does not exist (virtualization §5.6).
+            if bindReachesHypervisor(token) {
+                try editTranslations(ofVM: vm, edits: 1) { machine throws(MachineError) in
+                    try machine.publishTranslation(token)
+                }
+            }
+            try commitAttachment(token)
+        } catch {
+            retractEntry(token)
+            throw error
+        }
+    }
+
+    /// The first part of publishing: the IOMMU driver's entry, before anybody can emit the PASID.
+    ///
+    /// - Throws: ``MachineError/outOfFrames``, or ENOENT when the IOASID was freed; nothing has changed.
+    public mutating func publishEntry(_ token: BindingToken) throws(MachineError) {
+        let binding = bindings[token.index]
+        precondition(binding.state == .preparing, "a binding is published once")
+        guard !binding.isFreed else { throw .ioasid(.noEntry) }
         let device = binding.devices.trailingZeroBitCount
         guard setEntry(of: binding, device: device) else { throw .outOfFrames }
-        switch binding.owner {
-        case .process(let process):
-            processes[process].pasid = binding.ioasid
-            processes[process].translatedPASID = binding.ioasid
-        case .virtualMachine(let vm):
-            guard let guestPASID = binding.guestPASID, let change else {
-                preconditionFailure("a guest's binding has a guest PASID")
-            }
-            do {
-                try vms[vm].translations.map(guestPASID, to: binding.ioasid)
-            } catch {
-                clearEntry(device: device, pasid: binding.ioasid)
-                throw .outOfFrames
-            }
-            do {
-                // KVM's reference, one per installed mapping (virtualization §4.4).
-                try ioasids.get(binding.ioasid)
-                try ioasids.commitAttach(change)
-            } catch {
-                preconditionFailure("nobody frees an IOASID that is being bound: \(error)")
+        if case .virtualMachine(let vm) = binding.owner { registerDevice(device, ofVM: vm) }
+    }
+
+    /// Whether BIND of a prepared binding reaches a CPU subscriber, which installs the translation.
+    public func bindReachesHypervisor(_ token: BindingToken) -> Bool {
+        guard let event = bindings[token.index].attachment?.event else { return false }
+        for subscriber in ioasids.notification(for: event) where subscriber.kind == .cpu { return true }
+        return false
+    }
+
+    /// The hypervisor's part of publishing, while no vCPU of the VM is in non-root mode: the entry of the translation
+    /// table, and a reference for it.
+    ///
+    /// - Throws: ``MachineError/outOfFrames`` or ``MachineError/bindingInProgress``; nothing has changed.
+    public mutating func publishTranslation(_ token: BindingToken) throws(MachineError) {
+        let binding = bindings[token.index]
+        guard case .virtualMachine(let vm) = binding.owner, let guestPASID = binding.guestPASID else {
+            preconditionFailure("a guest's binding has a guest PASID")
+        }
+        // Policy B may have made it stand for the default host PASID before.
+        if vms[vm].defaultMapped.contains(guestPASID) { removeDefaultMapping(of: guestPASID, inVM: vm) }
+        do throws(PASIDMappingError) {
+            try vms[vm].translations.map(guestPASID, to: binding.ioasid)
+        } catch {
+            switch error {
+            case .outOfFrames: throw .outOfFrames
+            case .alreadyMapped: throw .bindingInProgress
             }
         }
+        do {
+            // KVM's reference, one per installed mapping (virtualization §4.4).
+            try ioasids.get(binding.ioasid)
+        } catch {
+            vms[vm].translations.unmap(guestPASID)
+            throw .ioasid(error)
+        }
+        bindings[token.index].isTranslated = true
+    }
+
+    /// The last part of publishing a guest's binding: its guest PASID can be found.
+    ///
+    /// - Throws: ENOENT when the IOASID was freed meanwhile.
+    public mutating func commitAttachment(_ token: BindingToken) throws(MachineError) {
+        guard let attachment = bindings[token.index].attachment else {
+            preconditionFailure("a guest's binding has an attachment")
+        }
+        do { try ioasids.commitAttach(attachment.change) } catch { throw .ioasid(error) }
+        bindings[token.index].attachment = nil
+        bindings[token.index].state = .bound
+    }
+
+    /// Takes the entry of a binding back that nobody could emit.
+    public mutating func retractEntry(_ token: BindingToken) {
+        let binding = bindings[token.index]
+        let device = binding.devices.trailingZeroBitCount
+        clearEntry(device: device, pasid: binding.ioasid)
+    }
+
+    private mutating func publishProcess(_ index: Int) {
+        guard case .process(let process) = bindings[index].owner else { return }
+        processes[process].pasid = bindings[index].ioasid
+        processes[process].translatedPASID = bindings[index].ioasid
         bindings[index].state = .bound
     }
 
@@ -204,18 +261,19 @@ extension Machine {
             return
         }
         let binding = bindings.remove(token.index)
-        guard case .preparing(let change) = binding.state else { preconditionFailure("only a prepared binding") }
-        if let change { ioasids.abortAttach(change) }
+        precondition(binding.state == .preparing, "only a prepared binding")
+        if let attachment = binding.attachment { ioasids.abortAttach(attachment.change) }
         if case .process(let process) = binding.owner { processes[process].boundDevices = 0 }
         dropReference(of: binding)
     }
 
-    /// The IOMMU driver's reference and the private data go; so does the IOASID unless the client allocated it.
+    /// The IOMMU driver's reference and the private data go; so does the IOASID unless the client allocated it and has
+    /// not freed it.
     mutating func dropReference(of binding: Binding) {
         do { try ioasids.detachData(from: binding.ioasid) } catch {
             preconditionFailure("a binding's IOASID carries its index: \(error)")
         }
         ioasids.put(binding.ioasid)
-        if binding.isIOASIDOwned { release(binding.ioasid, in: binding.set) }
+        if binding.isIOASIDOwned, !binding.isFreed { release(binding.ioasid, in: binding.set) }
     }
 }

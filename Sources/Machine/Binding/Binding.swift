@@ -18,18 +18,18 @@ public enum GuestStage: Hashable, Sendable {
 
 /// An IOASID that stands for an address space on one or more devices.
 ///
-///     preparing ──publish──> bound ──beginUnbind──> draining ──last descriptor──> drained ──completeUnbind──> gone
+///     preparing ──publish──> bound ──beginUnbind, free──> ending ──last stage──> ended ──completeUnbind──> gone
 ///         └──abandon──> gone
 ///
-/// The driver makes the history durable in `preparing`, before anything can submit or be translated, and in `drained`,
+/// The driver makes the history durable in `preparing`, before anything can submit or be translated, and in `ended`,
 /// before the IOASID can be used again. While it is bound a further device arrives in the same way, prepared and then
 /// published or abandoned, and one of several departs.
 struct Binding: Sendable {
     enum State: Hashable, Sendable {
-        case preparing(IOASIDBindingChange?)
+        case preparing
         case bound
-        case draining(IOASIDBindingChange?)
-        case drained(IOASIDBindingChange?)
+        case ending
+        case ended
     }
 
     let ioasid: HostPASID
@@ -42,7 +42,15 @@ struct Binding: Sendable {
     let isIOASIDOwned: Bool
     /// Bit n: device n has an IOMMU entry for the IOASID.
     var devices: UInt64
-    var state: State
+    var state = State.preparing
+    /// The announced attachment of a guest PASID, until it is committed or aborted.
+    var attachment: Attachment?
+    /// The VM's table has the entry, for which its hypervisor holds a reference (virtualization §4.4).
+    var isTranslated = false
+    /// The owner's reference is gone: the IOASID was freed, and is reclaimed with the last of its users.
+    var isFreed = false
+    /// How far the end has come; `nil` before it begins.
+    var ending: Ending?
     /// A further device is being bound; it has no IOMMU entry yet.
     var arrivingDevice: Int?
     /// One device of several is being unbound; the binding stays.
@@ -51,6 +59,12 @@ struct Binding: Sendable {
     var dedicatedQueueCount = 0
     /// Entries of the devices' interrupt tables that were set up for the IOASID.
     var interrupts: [ClaimedInterrupt] = []
+}
+
+/// An attachment that the IOASID core has announced, and the event by which it did.
+struct Attachment: Hashable, Sendable {
+    let change: IOASIDBindingChange
+    let event: IOASIDEvent
 }
 
 /// What a query or the history shows of a binding.
@@ -67,8 +81,13 @@ public struct BindingDescription: Hashable, Sendable {
     public let devices: UInt64
     /// The IOASID is freed by the unbind.
     public let isIOASIDOwned: Bool
+    /// The IOASID was freed while it was bound.
+    public let isFreed: Bool
     /// The one device of several that is being unbound.
     public let departingDevice: Int?
+
+    /// The IOASID can be allocated again once the binding has ended.
+    public var isIOASIDReleased: Bool { isIOASIDOwned || isFreed }
 }
 
 /// How a bind request began.

@@ -11,6 +11,8 @@ struct Processor: Sendable {
     var space: AddressSpaceIndex
     /// The thread's number in its process.
     var thread: UInt32 = 0
+    /// Where a vCPU is; without meaning for a thread.
+    var activity = VCPUActivity.root
 
     /// Leaves non-root mode with `exit`, which fills the VMCS's exit information.
     mutating func take(_ exit: VMExit) {

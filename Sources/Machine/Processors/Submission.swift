@@ -21,6 +21,11 @@ public enum SubmissionOutcome: Hashable, Sendable, BitwiseCopyable {
     /// The guest's PASID did not translate: VM exit 72 or 73, and policy A skipped the instruction (virtualization
     /// §4.5).
     case skipped(VMExit, GuestPASID)
+    /// The same, and policy C injected the exception.
+    case injected(VMExit, GuestPASID, ProcessorException)
+    /// The same, and no policy was applied: the vCPU is outside. Never the result of
+    /// ``Machine/submit(_:destination:source:on:)``.
+    case untranslated(VMExit, GuestPASID)
     /// An address of the guest that its VM does not map: VM exit 48. The hypervisor has nothing there to emulate and
     /// injects #PF.
     case unmappedGuestAddress(VMExit, ProcessorException)
@@ -32,12 +37,16 @@ extension Machine {
     /// A native #GP(0) goes through the kernel's lazy load of IA32_PASID first, once in the life of a thread
     /// (virtualization §3.4); the counter of the processor tells.
     ///
-    /// - Precondition: `index` names a processor.
+    /// - Precondition: `index` names a processor, and no vCPU that is halted.
     public mutating func submit(
         _ kind: EnqueueInstruction.Kind, destination: LinearAddress, source: SubmissionSource, on index: Int
     ) -> SubmissionOutcome {
         while true {
             switch execute(kind, destination: destination, source: source, on: index) {
+            case .untranslated(let exit, let guestPASID):
+                let outcome = answer(exit, of: guestPASID, on: index)
+                enterGuest(index)
+                if let outcome { return outcome }
             case .exception(let exception):
                 if case .generalProtection = exception, case .process(let process) = processors[index].space,
                     processors[index].core.fixUpGeneralProtection(processPASID: processes[process].pasid)
@@ -49,6 +58,34 @@ extension Machine {
                 return outcome
             }
         }
+    }
+
+    /// The policy of the VM's hypervisor for exits 72 and 73 (virtualization §4.5), of a vCPU that is outside. VM entry
+    /// comes next.
+    ///
+    /// - Returns: `nil` when the instruction is to be executed again.
+    public mutating func answer(
+        _ exit: VMExit, of guestPASID: GuestPASID, on index: Int
+    ) -> SubmissionOutcome? {
+        guard case .virtualMachine(let vm) = processors[index].space else {
+            preconditionFailure("only a guest's walk fails")
+        }
+        switch vms[vm].settings.exitPolicy {
+        case .eager:
+            break
+        case .strict:
+            return .injected(exit, guestPASID, ExitPolicy.strictException(for: exit))
+        case .lazy:
+            do throws(MachineError) {
+                try translateLazily(guestPASID, inVM: vm)
+                return nil
+            } catch {
+                // What cannot be mapped now is never sent untranslated; to the guest the queue is full.
+                break
+            }
+        }
+        processors[index].core.resumeSkipping(exit)
+        return .skipped(exit, guestPASID)
     }
 
     private mutating func execute(
@@ -70,18 +107,15 @@ extension Machine {
 
         let check = instruction.checkOperands(
             source: EnqueueCommandWord(rawValue: words.word0), on: processors[index].core,
-            controls: processors[index].vmcs.secondaryControls)
+            controls: processors[index].vmcs.activeSecondaryControls)
         switch check {
         case .exception(let exception):
             return .exception(exception)
         case .translatePASID(let guestPASID):
-            let vmcs = processors[index].vmcs
-            let translation = PASIDTranslationTable.translate(
-                guestPASID, low: vmcs.lowPASIDDirectory, high: vmcs.highPASIDDirectory, memory: memory)
+            let translation = translation(of: guestPASID, on: index)
             if let exit = instruction.finishPASIDTranslation(translation) {
-                processors[index].take(exit)
-                processors[index].core.resumeSkipping(exit)
-                return .skipped(exit, guestPASID)
+                leaveGuest(index, by: exit)
+                return .untranslated(exit, guestPASID)
             }
         case .translateDestination:
             break
@@ -105,7 +139,7 @@ extension Machine {
     }
 
     /// A DMWr on the fabric. Memory is no enqueue register: the store is dropped, written nowhere (C-08).
-    private mutating func deferrableWrite(_ words: Descriptor, to target: HostPhysicalAddress) -> DMWrCompletion {
+    mutating func deferrableWrite(_ words: Descriptor, to target: HostPhysicalAddress) -> DMWrCompletion {
         switch HostAddressLayout.target(of: target) {
         case .portal(let device, let portal) where devices.contains(device):
             guard unreachableDevices >> UInt64(device) & 1 == 0 else {
@@ -164,13 +198,13 @@ extension Machine {
         }
     }
 
-    private enum LoadOutcome {
+    enum LoadOutcome {
         case loaded(Descriptor)
         case fault(AccessFault)
     }
 
     /// The ordinary 64-byte load of the source operand: any alignment, not atomic, at most two pages.
-    private func load(at address: LinearAddress, on index: Int) -> LoadOutcome {
+    func load(at address: LinearAddress, on index: Int) -> LoadOutcome {
         var descriptor = Descriptor()
         var done: UInt64 = 0
         var fault: AccessFault?
@@ -199,13 +233,20 @@ extension Machine {
     }
 
     /// Turns a fault of an operand into what the program and the hypervisor see.
-    private mutating func deliver(
+    mutating func deliver(
         _ access: AccessFault, of instruction: inout EnqueueInstruction, on index: Int
     ) -> SubmissionOutcome {
         instruction.abandon()
-        if access.fault.reason == .nonCanonicalAddress {
-            return .exception(.generalProtection(.nonCanonicalAddress))
-        }
+        let fault = raise(access, instructionLength: instruction.kind.byteCount, on: index)
+        guard let exit = fault.exit else { return .exception(fault.exception) }
+        return .unmappedGuestAddress(exit, fault.exception)
+    }
+
+    /// What an access that paging does not allow raises, after exit 48 when it is the second stage that forbids it.
+    mutating func raise(
+        _ access: AccessFault, instructionLength: UInt8, on index: Int
+    ) -> (exception: ProcessorException, exit: VMExit?) {
+        if access.fault.reason == .nonCanonicalAddress { return (.generalProtection(.nonCanonicalAddress), nil) }
         var code: PageFaultErrorCode = access.isWrite ? .write : []
         if processors[index].core.privilegeLevel == .user { code.insert(.user) }
         switch access.fault.reason {
@@ -215,12 +256,12 @@ extension Machine {
         }
         let exception = ProcessorException.pageFault(address: access.address, code: code)
         guard processors[index].core.isNonRoot, let guestPhysicalAddress = access.fault.secondStageAddress else {
-            return .exception(exception)
+            return (exception, nil)
         }
         let exit = VMExit(
-            reason: .eptViolation, instructionLength: instruction.kind.byteCount,
-            guestPhysicalAddress: guestPhysicalAddress)
-        processors[index].take(exit)
-        return .unmappedGuestAddress(exit, exception)
+            reason: .eptViolation, instructionLength: instructionLength, guestPhysicalAddress: guestPhysicalAddress)
+        leaveGuest(index, by: exit)
+        enterGuest(index)
+        return (exception, exit)
     }
 }

@@ -31,6 +31,14 @@ package enum Command: String, CaseIterable, Sendable {
     case movdir64b
     case umwait
 
+    // vCPU: Protos/swq/v1/vcpu.proto
+    case hlt
+    case wakeVcpu = "wake-vcpu"
+    case cpuid
+    case xsaves
+    case xrstors
+    case queryVm = "query-vm"
+
     // Memory: Protos/swq/v1/memory.proto
     case allocMemory = "alloc-memory"
     case createSharedMemory = "create-shared-memory"

@@ -30,6 +30,12 @@ package enum Request: Sendable {
     case enqcmds(WireSubmissionArguments)
     case movdir64b(WireSubmissionArguments)
     case umwait(WireUmwaitArguments)
+    case hlt
+    case wakeVcpu(WireWakeVcpuArguments)
+    case cpuid(WireCpuidArguments)
+    case xsaves(WireExtendedStateArguments)
+    case xrstors(WireExtendedStateArguments)
+    case queryVm(WireQueryVmArguments)
     case allocMemory(WireAllocMemoryArguments)
     case createSharedMemory(WireCreateSharedMemoryArguments)
     case attachSharedMemory(WireAttachSharedMemoryArguments)
@@ -109,6 +115,12 @@ package enum Request: Sendable {
         case .enqcmds: .enqcmds
         case .movdir64b: .movdir64b
         case .umwait: .umwait
+        case .hlt: .hlt
+        case .wakeVcpu: .wakeVcpu
+        case .cpuid: .cpuid
+        case .xsaves: .xsaves
+        case .xrstors: .xrstors
+        case .queryVm: .queryVm
         case .allocMemory: .allocMemory
         case .createSharedMemory: .createSharedMemory
         case .attachSharedMemory: .attachSharedMemory
@@ -182,6 +194,11 @@ package enum Request: Sendable {
         case .enqcmds(let arguments): arguments
         case .movdir64b(let arguments): arguments
         case .umwait(let arguments): arguments
+        case .wakeVcpu(let arguments): arguments
+        case .cpuid(let arguments): arguments
+        case .xsaves(let arguments): arguments
+        case .xrstors(let arguments): arguments
+        case .queryVm(let arguments): arguments
         case .allocMemory(let arguments): arguments
         case .createSharedMemory(let arguments): arguments
         case .attachSharedMemory(let arguments): arguments
@@ -230,7 +247,7 @@ package enum Request: Sendable {
         case .queryBindings(let arguments): arguments
         case .xHistoryHold(let arguments): arguments
         case .queryVersion, .queryCommands, .querySchema, .queryStatus, .queryConnection, .shutdown, .detach,
-            .queryProcessor, .queryIoasidSets, .queryFabric, .queryIdxd:
+            .queryProcessor, .hlt, .queryIoasidSets, .queryFabric, .queryIdxd:
             nil
         }
     }
@@ -264,6 +281,12 @@ package enum Request: Sendable {
             case .enqcmds: .enqcmds(try WireSubmissionArguments(jsonUTF8Bytes: json))
             case .movdir64b: .movdir64b(try WireSubmissionArguments(jsonUTF8Bytes: json))
             case .umwait: .umwait(try WireUmwaitArguments(jsonUTF8Bytes: json))
+            case .hlt: .hlt
+            case .wakeVcpu: .wakeVcpu(try WireWakeVcpuArguments(jsonUTF8Bytes: json))
+            case .cpuid: .cpuid(try WireCpuidArguments(jsonUTF8Bytes: json))
+            case .xsaves: .xsaves(try WireExtendedStateArguments(jsonUTF8Bytes: json))
+            case .xrstors: .xrstors(try WireExtendedStateArguments(jsonUTF8Bytes: json))
+            case .queryVm: .queryVm(try WireQueryVmArguments(jsonUTF8Bytes: json))
             case .allocMemory: .allocMemory(try WireAllocMemoryArguments(jsonUTF8Bytes: json))
             case .createSharedMemory: .createSharedMemory(try WireCreateSharedMemoryArguments(jsonUTF8Bytes: json))
             case .attachSharedMemory: .attachSharedMemory(try WireAttachSharedMemoryArguments(jsonUTF8Bytes: json))

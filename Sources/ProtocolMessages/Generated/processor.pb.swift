@@ -66,6 +66,45 @@ package nonisolated enum WireProcessMemory: SwiftProtobuf.Enum, Swift.CaseIterab
 
 }
 
+/// What a hypervisor does when the PASID of ENQCMD or ENQCMDS does not translate. Since 0.1.
+package nonisolated enum WireExitPolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Policy A: sets ZF and skips the instruction, as if the queue were full.
+  case eager // = 0
+
+  /// Policy C: injects `#GP(0)` for ENQCMD (exit 72) and `#UD` for ENQCMDS (exit 73).
+  case strict // = 1
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .eager
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .eager
+    case 1: self = .strict
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .eager: return 0
+    case .strict: return 1
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [WireExitPolicy] = [
+    .eager,
+    .strict,
+  ]
+
+}
+
 /// Which of the two portals of an interrupt table (DSA 3.0 §9.3). Since 0.1.
 package nonisolated enum WirePortal: SwiftProtobuf.Enum, Swift.CaseIterable {
   package typealias RawValue = Int
@@ -239,12 +278,35 @@ package nonisolated struct WireCreateVmArguments: Sendable {
   /// Clears the value of `pasidQuota`. Subsequent reads from it will return its default value.
   package mutating func clearPasidQuota() {self._pasidQuota = nil}
 
+  /// What the VM's hypervisor does on exits 72 and 73. Default `eager`.
+  package var exitPolicy: WireExitPolicy {
+    get {_exitPolicy ?? .eager}
+    set {_exitPolicy = newValue}
+  }
+  /// Returns true if `exitPolicy` has been explicitly set.
+  package var hasExitPolicy: Bool {self._exitPolicy != nil}
+  /// Clears the value of `exitPolicy`. Subsequent reads from it will return its default value.
+  package mutating func clearExitPolicy() {self._exitPolicy = nil}
+
+  /// Whether RDMSR and WRMSR of IA32_PASID exit (reasons 31 and 32) and are emulated. Default: false, they are passed
+  /// through.
+  package var interceptPasidMsr: Bool {
+    get {_interceptPasidMsr ?? false}
+    set {_interceptPasidMsr = newValue}
+  }
+  /// Returns true if `interceptPasidMsr` has been explicitly set.
+  package var hasInterceptPasidMsr: Bool {self._interceptPasidMsr != nil}
+  /// Clears the value of `interceptPasidMsr`. Subsequent reads from it will return its default value.
+  package mutating func clearInterceptPasidMsr() {self._interceptPasidMsr = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _name: String? = nil
   fileprivate var _pasidQuota: UInt32? = nil
+  fileprivate var _exitPolicy: WireExitPolicy? = nil
+  fileprivate var _interceptPasidMsr: Bool? = nil
 }
 
 /// Return of `create-vm`. Since 0.1.
@@ -539,7 +601,7 @@ package nonisolated struct WireReadMsrArguments: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Number of the MSR; 0xd93 (IA32_PASID) exists, another gives `#GP(0)`.
+  /// Number of the MSR; 0xd93 (IA32_PASID) and 0xda0 (IA32_XSS) exist, another gives `#GP(0)`.
   package var msr: String {
     get {_msr ?? String()}
     set {_msr = newValue}
@@ -582,12 +644,23 @@ package nonisolated struct WireReadMsrReturn: Sendable {
   /// Clears the value of `exception`. Subsequent reads from it will return its default value.
   package mutating func clearException() {self._exception = nil}
 
+  /// Exit 31; absent when the MSR is passed through.
+  package var exit: WireVmExit {
+    get {_exit ?? WireVmExit()}
+    set {_exit = newValue}
+  }
+  /// Returns true if `exit` has been explicitly set.
+  package var hasExit: Bool {self._exit != nil}
+  /// Clears the value of `exit`. Subsequent reads from it will return its default value.
+  package mutating func clearExit() {self._exit = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _value: String? = nil
   fileprivate var _exception: WireException? = nil
+  fileprivate var _exit: WireVmExit? = nil
 }
 
 /// Arguments of `write-msr`. Since 0.1.
@@ -640,11 +713,22 @@ package nonisolated struct WireWriteMsrReturn: Sendable {
   /// Clears the value of `exception`. Subsequent reads from it will return its default value.
   package mutating func clearException() {self._exception = nil}
 
+  /// Exit 32; absent when the MSR is passed through.
+  package var exit: WireVmExit {
+    get {_exit ?? WireVmExit()}
+    set {_exit = newValue}
+  }
+  /// Returns true if `exit` has been explicitly set.
+  package var hasExit: Bool {self._exit != nil}
+  /// Clears the value of `exit`. Subsequent reads from it will return its default value.
+  package mutating func clearExit() {self._exit = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _exception: WireException? = nil
+  fileprivate var _exit: WireVmExit? = nil
 }
 
 /// Arguments of `write-cr3`. Since 0.1.
@@ -1025,7 +1109,8 @@ package nonisolated struct WireVmExit: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Exit reason: 72 for ENQCMD, 73 for ENQCMDS, 48 for an EPT violation of the source or the destination.
+  /// Exit reason: 72 for ENQCMD, 73 for ENQCMDS, 48 for an EPT violation of an operand, 10 for CPUID, 12 for HLT, 31
+  /// for RDMSR, 32 for WRMSR, 63 for XSAVES, 64 for XRSTORS.
   package var reason: UInt32 {
     get {_reason ?? 0}
     set {_reason = newValue}
@@ -1035,7 +1120,7 @@ package nonisolated struct WireVmExit: Sendable {
   /// Clears the value of `reason`. Subsequent reads from it will return its default value.
   package mutating func clearReason() {self._reason = nil}
 
-  /// The guest PASID that had no translation; absent for reason 48.
+  /// The guest PASID that had no translation; absent for reasons other than 72 and 73.
   package var guestPasid: UInt32 {
     get {_guestPasid ?? 0}
     set {_guestPasid = newValue}
@@ -1066,7 +1151,7 @@ package nonisolated struct WireVmExit: Sendable {
   package mutating func clearHandled() {self._handled = nil}
 
   /// The guest physical address that the VM does not map, as far as the model knows it: without page tables of the
-  /// guest. Absent for reasons 72 and 73.
+  /// guest. Absent for reasons other than 48.
   package var guestPhysicalAddress: String {
     get {_guestPhysicalAddress ?? String()}
     set {_guestPhysicalAddress = newValue}
@@ -1087,6 +1172,15 @@ package nonisolated struct WireVmExit: Sendable {
 
     /// Found nothing at the guest physical address and injected #PF.
     case pageFaultInjected // = 1
+
+    /// Injected the exception that is reported beside it (policy C, or an MSR access that faults).
+    case exceptionInjected // = 2
+
+    /// Did what the instruction does.
+    case emulated // = 3
+
+    /// Let the vCPU sleep until it was woken.
+    case slept // = 4
     case UNRECOGNIZED(Int)
 
     package init() {
@@ -1097,6 +1191,9 @@ package nonisolated struct WireVmExit: Sendable {
       switch rawValue {
       case 0: self = .zfSetAndSkipped
       case 1: self = .pageFaultInjected
+      case 2: self = .exceptionInjected
+      case 3: self = .emulated
+      case 4: self = .slept
       default: self = .UNRECOGNIZED(rawValue)
       }
     }
@@ -1105,6 +1202,9 @@ package nonisolated struct WireVmExit: Sendable {
       switch self {
       case .zfSetAndSkipped: return 0
       case .pageFaultInjected: return 1
+      case .exceptionInjected: return 2
+      case .emulated: return 3
+      case .slept: return 4
       case .UNRECOGNIZED(let i): return i
       }
     }
@@ -1113,6 +1213,9 @@ package nonisolated struct WireVmExit: Sendable {
     package static let allCases: [WireVmExit.Handling] = [
       .zfSetAndSkipped,
       .pageFaultInjected,
+      .exceptionInjected,
+      .emulated,
+      .slept,
     ]
 
   }
@@ -1200,6 +1303,10 @@ fileprivate nonisolated let _protobuf_package = "swq.v1"
 
 nonisolated extension WireProcessMemory: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0hosted\0\u{1}process\0")
+}
+
+nonisolated extension WireExitPolicy: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0eager\0\u{1}strict\0")
 }
 
 nonisolated extension WirePortal: SwiftProtobuf._ProtoNameProviding {
@@ -1290,7 +1397,7 @@ nonisolated extension WireAttachProcessReturn: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension WireCreateVmArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CreateVmArguments"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}pasid_quota\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}pasid_quota\0\u{3}exit_policy\0\u{3}intercept_pasid_msr\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1300,6 +1407,8 @@ nonisolated extension WireCreateVmArguments: SwiftProtobuf.Message, SwiftProtobu
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self._name) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._pasidQuota) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self._exitPolicy) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self._interceptPasidMsr) }()
       default: break
       }
     }
@@ -1316,12 +1425,20 @@ nonisolated extension WireCreateVmArguments: SwiftProtobuf.Message, SwiftProtobu
     try { if let v = self._pasidQuota {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._exitPolicy {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._interceptPasidMsr {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 4)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireCreateVmArguments, rhs: WireCreateVmArguments) -> Bool {
     if lhs._name != rhs._name {return false}
     if lhs._pasidQuota != rhs._pasidQuota {return false}
+    if lhs._exitPolicy != rhs._exitPolicy {return false}
+    if lhs._interceptPasidMsr != rhs._interceptPasidMsr {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1597,7 +1714,7 @@ nonisolated extension WireReadMsrArguments: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension WireReadMsrReturn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ReadMsrReturn"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}value\0\u{1}exception\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}value\0\u{1}exception\0\u{1}exit\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1607,6 +1724,7 @@ nonisolated extension WireReadMsrReturn: SwiftProtobuf.Message, SwiftProtobuf._M
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self._value) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._exception) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._exit) }()
       default: break
       }
     }
@@ -1623,12 +1741,16 @@ nonisolated extension WireReadMsrReturn: SwiftProtobuf.Message, SwiftProtobuf._M
     try { if let v = self._exception {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._exit {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireReadMsrReturn, rhs: WireReadMsrReturn) -> Bool {
     if lhs._value != rhs._value {return false}
     if lhs._exception != rhs._exception {return false}
+    if lhs._exit != rhs._exit {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1675,7 +1797,7 @@ nonisolated extension WireWriteMsrArguments: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension WireWriteMsrReturn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WriteMsrReturn"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}exception\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}exception\0\u{1}exit\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1684,6 +1806,7 @@ nonisolated extension WireWriteMsrReturn: SwiftProtobuf.Message, SwiftProtobuf._
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._exception) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._exit) }()
       default: break
       }
     }
@@ -1697,11 +1820,15 @@ nonisolated extension WireWriteMsrReturn: SwiftProtobuf.Message, SwiftProtobuf._
     try { if let v = self._exception {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
+    try { if let v = self._exit {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireWriteMsrReturn, rhs: WireWriteMsrReturn) -> Bool {
     if lhs._exception != rhs._exception {return false}
+    if lhs._exit != rhs._exit {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2156,7 +2283,7 @@ nonisolated extension WireVmExit: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 }
 
 nonisolated extension WireVmExit.Handling: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0zf_set_and_skipped\0\u{1}page_fault_injected\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0zf_set_and_skipped\0\u{1}page_fault_injected\0\u{1}exception_injected\0\u{1}emulated\0\u{1}slept\0")
 }
 
 nonisolated extension WireUmwaitArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

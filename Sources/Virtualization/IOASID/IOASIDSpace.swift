@@ -26,7 +26,8 @@ public struct IOASIDSpace: Sendable {
     /// How many IOASIDs are allocated, free-pending ones included.
     public internal(set) var allocatedCount: UInt32 = 0
 
-    let order: NotifierOrder
+    /// The order in which the kinds of subscribers are called.
+    public let order: NotifierOrder
     var globalChain = NotifierChain()
     var table: IOASIDTable
     var freeIDs: IdentifierBitmap

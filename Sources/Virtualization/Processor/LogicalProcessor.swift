@@ -35,6 +35,9 @@ public struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
     /// IA32_PASID. Software writes it with ``writeModelSpecificRegister(_:value:)``.
     public var ia32PASID: IA32PASID = .invalid
 
+    /// IA32_XSS. Software writes it with ``writeModelSpecificRegister(_:value:)``.
+    public var ia32XSS = IA32XSS.none
+
     /// The kernel's "this thread's MSR was loaded" flag, which bounds the lazy fix-up to once per thread
     /// (virtualization §3.4).
     public var isPASIDActivated = false
@@ -42,8 +45,8 @@ public struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
     /// The status flags of RFLAGS.
     public var statusFlags: StatusFlags = []
 
-    /// RIP. It moves by the length of each instruction that retires or is skipped, and by nothing else; instructions
-    /// are not fetched from there.
+    /// RIP. It moves by the length of each ENQCMD, ENQCMDS and MOVDIR64B that retires or is skipped, and by nothing
+    /// else; instructions are not fetched from there.
     public var instructionPointer = LinearAddress(rawValue: 0)
 
     /// What the processor has done so far.
@@ -68,13 +71,17 @@ public struct LogicalProcessor: Hashable, Sendable, BitwiseCopyable {
 // MARK: Model-specific registers
 
 extension LogicalProcessor {
-    /// WRMSR. Returns the exception that it raises instead: #GP(0) above CPL 0, for any MSR but IA32_PASID, for
-    /// IA32_PASID on a processor without ENQCMD, and for a reserved bit (virtualization §3.1).
+    /// WRMSR. Returns the exception that it raises instead: #GP(0) above CPL 0, for any MSR but IA32_PASID and
+    /// IA32_XSS, for these on a processor without ENQCMD, and for a reserved bit (virtualization §3.1).
     public mutating func writeModelSpecificRegister(_ address: UInt32, value: UInt64) -> ProcessorException? {
         guard privilegeLevel == .supervisor else { return .generalProtection(.privilegeLevel) }
-        guard address == IA32PASID.address, features.contains(.enqcmd) else {
-            return .generalProtection(.unknownRegister)
+        guard features.contains(.enqcmd) else { return .generalProtection(.unknownRegister) }
+        if address == IA32XSS.address {
+            guard let register = IA32XSS(rawValue: value) else { return .generalProtection(.reservedRegisterBits) }
+            ia32XSS = register
+            return nil
         }
+        guard address == IA32PASID.address else { return .generalProtection(.unknownRegister) }
         guard let register = IA32PASID(rawValue: value) else { return .generalProtection(.reservedRegisterBits) }
         ia32PASID = register
         return nil

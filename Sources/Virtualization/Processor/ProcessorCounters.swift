@@ -9,12 +9,10 @@ public struct ProcessorCounters: Hashable, Sendable, BitwiseCopyable {
     /// #GP(0) answered by loading IA32_PASID: at most 1 for a thread (virtualization §3.4) until its process is
     /// unbound, and as many again after the next bind.
     public var generalProtectionFixups: UInt64 = 0
-    /// VM exits with reason 72.
-    public var enqcmdExits: UInt64 = 0
-    /// VM exits with reason 73.
-    public var enqcmdsExits: UInt64 = 0
-    /// VM exits with any other reason.
-    public var otherExits: UInt64 = 0
+    /// VM exits, by reason.
+    public var exits = VMExitCounts()
+    /// VM entries.
+    public var vmEntries: UInt64 = 0
 
     /// Every count 0.
     @inlinable

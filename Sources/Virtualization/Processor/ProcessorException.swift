@@ -44,6 +44,8 @@ public enum InvalidOpcodeCause: UInt8, Hashable, Sendable, BitwiseCopyable, Case
     case notEnumerated
     /// The instruction has a LOCK prefix.
     case lockPrefix
+    /// Policy C's answer to exit 73 (virtualization §4.5).
+    case untranslatedPASID
 }
 
 /// Why an instruction raised #GP(0).
@@ -64,6 +66,12 @@ public enum GeneralProtectionCause: UInt8, Hashable, Sendable, BitwiseCopyable, 
     case reservedRegisterBits
     /// RDMSR or WRMSR of an MSR that the processor does not have.
     case unknownRegister
+    /// The XSAVE area of XSAVES or XRSTORS is no multiple of 64.
+    case misalignedArea
+    /// The header of the XSAVE area is not one that XRSTORS accepts.
+    case malformedArea
+    /// Policy C's answer to exit 72 (virtualization §4.5).
+    case untranslatedPASID
 }
 
 /// The error code of #PF (SDM vol. 3, "Page-Fault Exceptions").

@@ -9,9 +9,12 @@ public struct SecondaryProcessorControls: OptionSet, Hashable, Sendable, Bitwise
         self.rawValue = rawValue
     }
 
+    /// Bit 20: XSAVES and XRSTORS are no #UD in non-root mode.
+    @inlinable public static var enableXSAVES: Self { Self(rawValue: 1 << 20) }
+
     /// Bit 21: ENQCMD and ENQCMDS in non-root mode translate their PASID.
     @inlinable public static var pasidTranslation: Self { Self(rawValue: 1 << 21) }
 
     /// The controls that may be 1: bits 63:32 of IA32_VMX_PROCBASED_CTLS2 (48BH).
-    @inlinable public static var allowed: Self { .pasidTranslation }
+    @inlinable public static var allowed: Self { [.enableXSAVES, .pasidTranslation] }
 }

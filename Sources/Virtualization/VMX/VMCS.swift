@@ -1,11 +1,22 @@
 public import PCIe
 
-/// The VM control structure of one vCPU: the fields that govern PASID translation, and the exit information.
+/// The VM control structure of one vCPU: the fields that govern PASID translation, MSRs
+/// and extended state, and the exit information.
 ///
 /// The hypervisor writes it only while the vCPU is outside non-root mode (virtualization §4.6).
 public struct VMCS: Hashable, Sendable, BitwiseCopyable {
-    /// The secondary processor-based controls. A new VMCS translates no PASID.
+    /// The primary processor-based controls.
+    public var primaryControls: PrimaryProcessorControls = []
+
+    /// The secondary processor-based controls, which count only while the primary ones activate them. A new VMCS
+    /// translates no PASID.
     public var secondaryControls: SecondaryProcessorControls = []
+
+    /// Which accesses to MSRs exit; of use with "use MSR bitmaps" only.
+    public var msrBitmap = HostPhysicalAddress(rawValue: 0)
+
+    /// The supervisor components with which XSAVES and XRSTORS exit.
+    public var xssExitingBitmap: UInt64 = 0
 
     /// The directory for guest PASIDs 0 to 7FFFFH.
     public var lowPASIDDirectory = HostPhysicalAddress(rawValue: 0)
@@ -21,9 +32,15 @@ public struct VMCS: Hashable, Sendable, BitwiseCopyable {
 
     /// A VMCS that translates guest PASIDs by `table`.
     public init(translatingBy table: borrowing PASIDTranslationTable) {
-        secondaryControls = .pasidTranslation
+        primaryControls = [.hltExiting, .activateSecondaryControls]
+        secondaryControls = [.enableXSAVES, .pasidTranslation]
         lowPASIDDirectory = table.lowDirectory
         highPASIDDirectory = table.highDirectory
+    }
+
+    /// The secondary controls in force.
+    @inlinable public var activeSecondaryControls: SecondaryProcessorControls {
+        primaryControls.contains(.activateSecondaryControls) ? secondaryControls : []
     }
 
     mutating func record(_ exit: VMExit) {
@@ -43,6 +60,9 @@ extension VMCS {
         return switch field {
         case .lowPASIDDirectoryAddress: lowPASIDDirectory.rawValue
         case .highPASIDDirectoryAddress: highPASIDDirectory.rawValue
+        case .msrBitmapAddress: msrBitmap.rawValue
+        case .xssExitingBitmap: xssExitingBitmap
+        case .primaryProcessorControls: UInt64(primaryControls.rawValue)
         case .guestPhysicalAddress: lastExit?.guestPhysicalAddress.rawValue ?? 0
         case .secondaryProcessorControls: UInt64(secondaryControls.rawValue)
         case .exitReason: UInt64(lastExit?.reason.rawValue ?? 0)
@@ -60,6 +80,10 @@ extension VMCS {
         switch field.wholeField {
         case .lowPASIDDirectoryAddress: lowPASIDDirectory = HostPhysicalAddress(rawValue: whole)
         case .highPASIDDirectoryAddress: highPASIDDirectory = HostPhysicalAddress(rawValue: whole)
+        case .msrBitmapAddress: msrBitmap = HostPhysicalAddress(rawValue: whole)
+        case .xssExitingBitmap: xssExitingBitmap = whole
+        case .primaryProcessorControls:
+            primaryControls = PrimaryProcessorControls(rawValue: UInt32(truncatingIfNeeded: whole))
         default: secondaryControls = SecondaryProcessorControls(rawValue: UInt32(truncatingIfNeeded: whole))
         }
     }
@@ -71,6 +95,10 @@ extension VMCS {
 public enum VMEntryFailure: Error, Hashable, Sendable, BitwiseCopyable {
     /// A control is 1 that the processor does not have.
     case unsupportedControls(SecondaryProcessorControls)
+    /// A primary control is 1 that the processor does not have.
+    case unsupportedPrimaryControls(PrimaryProcessorControls)
+    /// The MSR bitmap's address is no multiple of 4096, or does not fit the physical address width.
+    case invalidMSRBitmap(HostPhysicalAddress)
     /// A PASID directory address is no multiple of 4096.
     case misalignedDirectory(HostPhysicalAddress)
     /// A PASID directory address does not fit the physical address width.
@@ -83,9 +111,16 @@ extension VMCS {
     ///
     /// - Parameter physicalAddressWidth: In bits, 12 to 52.
     public func checkEntry(physicalAddressWidth: Int = 52) throws(VMEntryFailure) {
-        let unsupported = secondaryControls.subtracting(.allowed)
+        let unsupportedPrimary = primaryControls.subtracting(.allowed)
+        guard unsupportedPrimary.isEmpty else { throw .unsupportedPrimaryControls(unsupportedPrimary) }
+        if primaryControls.contains(.useMSRBitmaps) {
+            guard msrBitmap.rawValue % pageByteCount == 0, msrBitmap.rawValue >> physicalAddressWidth == 0 else {
+                throw .invalidMSRBitmap(msrBitmap)
+            }
+        }
+        let unsupported = activeSecondaryControls.subtracting(.allowed)
         guard unsupported.isEmpty else { throw .unsupportedControls(unsupported) }
-        guard secondaryControls.contains(.pasidTranslation) else { return }
+        guard activeSecondaryControls.contains(.pasidTranslation) else { return }
         try checkDirectory(lowPASIDDirectory, physicalAddressWidth)
         try checkDirectory(highPASIDDirectory, physicalAddressWidth)
     }

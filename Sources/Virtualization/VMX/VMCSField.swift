@@ -9,6 +9,12 @@ public struct VMCSField: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
         self.rawValue = rawValue
     }
 
+    /// 2004H, and 2005H for bits 63:32: address of the MSR bitmap.
+    public static let msrBitmapAddress = Self(rawValue: 0x2004)
+
+    /// 202CH, and 202DH for bits 63:32: XSS-exiting bitmap.
+    public static let xssExitingBitmap = Self(rawValue: 0x202C)
+
     /// 2038H, and 2039H for bits 63:32: low PASID directory address.
     public static let lowPASIDDirectoryAddress = Self(rawValue: 0x2038)
 
@@ -17,6 +23,9 @@ public struct VMCSField: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
 
     /// 2400H, and 2401H for bits 63:32: guest physical address of an EPT violation. Read-only.
     public static let guestPhysicalAddress = Self(rawValue: 0x2400)
+
+    /// 4002H: primary processor-based VM-execution controls.
+    public static let primaryProcessorControls = Self(rawValue: 0x4002)
 
     /// 401EH: secondary processor-based VM-execution controls.
     public static let secondaryProcessorControls = Self(rawValue: 0x401E)

@@ -34,11 +34,7 @@ extension LogicalProcessor {
     public mutating func take(_ exit: VMExit, recordingIn vmcs: inout VMCS) {
         precondition(isNonRoot, "VM exit of a processor that runs no guest")
         vmcs.record(exit)
-        switch exit.reason {
-        case .enqcmd: counters.enqcmdExits &+= 1
-        case .enqcmds: counters.enqcmdsExits &+= 1
-        default: counters.otherExits &+= 1
-        }
+        counters.exits.record(exit.reason)
     }
 
     /// The hypervisor's eager policy for reasons 72 and 73 (policy A, virtualization §4.5): the guest resumes at the

@@ -53,7 +53,7 @@ struct EnqueueTests {
         #expect(fixture.submit(.enqcmds, source, on: process.processor) == .generalProtection(.privilegeLevel))
         #expect(fixture.arrivals == 0)
         #expect(fixture.lastExit(guest.processor) == nil)
-        #expect(fixture.core(guest.processor).counters.enqcmdsExits == 0)
+        #expect(fixture.core(guest.processor).counters.exits[.enqcmds] == 0)
     }
 
     @Test(arguments: 20...30)

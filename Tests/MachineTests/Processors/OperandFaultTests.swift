@@ -38,7 +38,7 @@ struct OperandFaultTests {
         #expect(violation(submit(fixture, guest, destination: guest.page(100) + 0x140)) == 0x7777_0140)
         #expect(violation(submit(fixture, guest, source: guest.page(100) + 0x148)) == 0x7777_0148)
         #expect(fixture.lastExit(guest.processor)?.guestPhysicalAddress.rawValue == 0x7777_0148)
-        #expect(fixture.core(guest.processor).counters.otherExits == 2)
+        #expect(fixture.core(guest.processor).counters.exits[.eptViolation] == 2)
         #expect(fixture.arrivals == 0)
     }
 

@@ -126,8 +126,8 @@ struct PASIDTranslationTests {
         let enqcmds = VMExit(reason: .enqcmds, instructionLength: 5)
         #expect(fixture.submit(.enqcmds, source, on: guest.processor) == .skipped(enqcmds, guestPASID))
         #expect(fixture.lastExit(guest.processor) == enqcmds)
-        #expect(fixture.core(guest.processor).counters.enqcmdExits == 1)
-        #expect(fixture.core(guest.processor).counters.enqcmdsExits == 1)
+        #expect(fixture.core(guest.processor).counters.exits[.enqcmd] == 1)
+        #expect(fixture.core(guest.processor).counters.exits[.enqcmds] == 1)
         #expect(fixture.arrivals == 0)
         #expect(guest.ram.words == ram)
 
@@ -181,7 +181,8 @@ struct PASIDTranslationTests {
             Issue.record("\(outcome)")
             return
         }
-        before.counters.otherExits += 1
+        before.counters.exits.record(.eptViolation)
+        before.counters.vmEntries += 1
         #expect(fixture.core(guest.processor) == before)
         #expect(guest.ram.words == ram)
         #expect(fixture.arrivals == 0)

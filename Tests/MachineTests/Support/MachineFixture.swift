@@ -78,10 +78,10 @@ final class MachineFixture {
 
     init(
         frameCount: Int = 2048, deviceCount: Int = 1, engineCount: Int = 1, hostQuota: UInt32 = 1000,
-        blocksOnFault: Bool = false
+        blocksOnFault: Bool = false, notifierOrder: NotifierOrder = .deviceBeforeIOMMU
     ) throws {
         memory = PhysicalMemory(frameCount: frameCount)
-        guard let machine = Machine(memory: memory, hostQuota: hostQuota) else {
+        guard let machine = Machine(memory: memory, hostQuota: hostQuota, notifierOrder: notifierOrder) else {
             preconditionFailure("a machine needs a frame and a quota")
         }
         self.machine = machine
@@ -149,8 +149,10 @@ extension MachineFixture {
     }
 
     /// A VM with memory from GPA 0 on, portals and a vCPU at CPL 0 with paging, IA32_PASID invalid.
-    func makeGuest(quota: UInt32 = 16, pageCount: Int = 16) throws -> Client {
-        let (index, _) = try machine.makeVM(quota: quota)
+    func makeGuest(
+        quota: UInt32 = 16, pageCount: Int = 16, settings: VMSettings = VMSettings()
+    ) throws -> Client {
+        let (index, _) = try machine.makeVM(quota: quota, settings: settings)
         let ram = try addRAM(pageCount: pageCount)
         let space = AddressSpaceIndex.virtualMachine(index)
         _ = try machine.mapMemory(
@@ -191,14 +193,17 @@ extension MachineFixture {
         machine.setPrivilegeLevel(.supervisor, on: processor)
         let exception = machine.writeModelSpecificRegister(
             IA32PASID.address, value: 1 << 31 | UInt64(guestPASID.rawValue), on: processor)
-        try #require(exception == nil)
+        try #require(exception == .completed(nil))
         machine.setPrivilegeLevel(level, on: processor)
     }
 
     func core(_ processor: Int) -> LogicalProcessor { machine.processorStatus(processor).core }
 
-    /// The last VM exit of a vCPU.
-    func lastExit(_ processor: Int) -> VMExit? { machine.processors[processor].vmcs.lastExit }
+    /// The last VM exit of a vCPU that an instruction caused, and no kick.
+    func lastExit(_ processor: Int) -> VMExit? {
+        let exit = machine.processors[processor].vmcs.lastExit
+        return exit?.reason == .externalInterrupt ? nil : exit
+    }
 }
 
 // MARK: Bindings
