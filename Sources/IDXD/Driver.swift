@@ -60,6 +60,7 @@ public struct Driver: Sendable {
             DriverDevice(
                 number: number ?? index, index: index, profile: machine.devices[index].profile,
                 requester: machine.devices[index].requester))
+        lookAtConfiguration(device: index, machine: machine)
     }
 
     /// N of `dsaN`, written without leading zeros.

@@ -6,6 +6,7 @@ internal import Platform
 /// The driver's tree on disk: kept to what the driver says by making, removing and rewriting what differs.
 final class DeviceFiles {
     private let files: FileTree
+    private let ownDirectory: String?
     /// What is on disk, and where paths lead.
     private(set) var tree = DeviceTree([])
     private var entries: [TreeEntry] = []
@@ -15,8 +16,11 @@ final class DeviceFiles {
     private var hasFailed = false
 
     /// Makes `idxd` in a directory, and the directory if need be. Programs know the tree by that name.
-    init(in directory: String, log: Logger) throws(SystemError) {
+    ///
+    /// - Parameter isOwn: The directory is for nothing else, and goes with the tree.
+    init(in directory: String, isOwn: Bool, log: Logger) throws(SystemError) {
         try Directory.create(directory, mode: 0o755)
+        ownDirectory = isOwn ? directory : nil
         files = try FileTree(root: directory + "/idxd")
         self.log = log
     }
@@ -76,7 +80,10 @@ final class DeviceFiles {
     }
 
     func remove() {
-        do throws(SystemError) { try files.remove() } catch {
+        do throws(SystemError) {
+            try files.remove()
+            if let ownDirectory { try Directory.remove(ownDirectory) }
+        } catch {
             log.warning("the tree of the devices stays", metadata: ["error": "\(error)"])
         }
     }

@@ -128,7 +128,8 @@ final class Server {
         self.machine = machine
         deviceNames = configuration.devices.map(\.name)
         driverJobs = Array(repeating: DriverJobs(), count: deviceNames.count)
-        deviceFiles = try DeviceFiles(in: configuration.deviceTreeDirectory, log: log.logger)
+        deviceFiles = try DeviceFiles(
+            in: configuration.deviceTreeDirectory, isOwn: configuration.socketDirectory == nil, log: log.logger)
         history = HistoryRecorder(historyStore)
         engineThreads = try EngineThreads(count: 2, mailbox: mailbox)
         programWatch = try ProgramWatch(mailbox: mailbox)

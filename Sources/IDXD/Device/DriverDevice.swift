@@ -31,11 +31,19 @@ public struct DriverDevice: Sendable {
     public internal(set) var engineGroups: [Int?]
     /// What a request still has to do with the device.
     var job: Job?
+    /// What the registers said when the driver had last written them.
+    var seen = SeenConfiguration()
 
     /// What `event_log_size` takes.
     static let eventLogSizes = 64...65_535
     /// Parts up to this version have one traffic class for all.
     static let lastVersionOfFixedTrafficClasses: UInt16 = 0x200
+
+    /// The configuration in the registers of a device.
+    struct SeenConfiguration: Sendable {
+        var workQueues: [WorkQueueConfiguration] = []
+        var groups: [GroupConfiguration] = []
+    }
 
     init(number: Int, index: Int, profile: DeviceProfile, requester: RequesterID) {
         self.number = number

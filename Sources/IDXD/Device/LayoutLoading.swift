@@ -79,13 +79,25 @@ extension Driver {
     /// without, a bind.
     public mutating func writeConfiguration(device: Int, machine: inout Machine) {
         withDevice(device) { $0.writeTables(machine: &machine) }
+        lookAtConfiguration(device: device, machine: machine)
     }
 
-    /// Takes over what somebody wrote into the registers behind the driver's back.
+    /// Remembers what the registers say, so that what somebody else writes can be told from it.
+    mutating func lookAtConfiguration(device: Int, machine: borrowing Machine) {
+        let seen = DriverDevice.SeenConfiguration(
+            workQueues: machine.devices[device].workQueues.map(\.configuration),
+            groups: machine.devices[device].groups)
+        withDevice(device) { $0.seen = seen }
+    }
+
+    /// Takes over what somebody wrote into the registers behind the driver's back. What was stored into attributes and
+    /// has not reached the registers stays.
     public mutating func adoptConfiguration(device: Int, machine: borrowing Machine) {
+        let seen = devices[device].seen
         withDevice(device) { kept in
             for queue in kept.workQueues.indices {
                 let configuration = machine.devices[device].workQueues[queue].configuration
+                guard configuration != seen.workQueues[queue] else { continue }
                 kept.workQueues[queue].isDedicated = configuration.mode == .dedicated
                 kept.workQueues[queue].size = Int(configuration.size)
                 kept.workQueues[queue].threshold = Int(configuration.threshold)
@@ -95,6 +107,9 @@ extension Driver {
                 kept.workQueues[queue].maximumBatchShift = configuration.maximumBatchShift
                 kept.workQueues[queue].atsDisable = configuration.atsDisable
                 kept.workQueues[queue].prsDisable = configuration.prsDisable
+            }
+            guard machine.devices[device].groups != seen.groups else { return }
+            for queue in kept.workQueues.indices {
                 kept.workQueues[queue].group =
                     machine.devices[device].groups.firstIndex { $0.workQueues >> UInt64(queue) & 1 == 1 }
             }
@@ -103,5 +118,6 @@ extension Driver {
                     machine.devices[device].groups.firstIndex { $0.engines >> UInt64(engine) & 1 == 1 }
             }
         }
+        lookAtConfiguration(device: device, machine: machine)
     }
 }

@@ -102,6 +102,7 @@ extension Driver {
             }
         }
         keep(nil, device: device)
+        lookAtConfiguration(device: device, machine: machine)
         return job.failure.map { .failed($0) } ?? .finished(job.result)
     }
 

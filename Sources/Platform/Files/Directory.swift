@@ -23,6 +23,11 @@ public enum Directory {
         }
     }
 
+    /// Removes an empty directory.
+    public static func remove(_ path: String) throws(SystemError) {
+        guard unsafe rmdir(path) == 0 else { throw .last("rmdir", path) }
+    }
+
     /// `nil` for a path of one component and for the root.
     private static func parent(of path: String) -> String? {
         var parts = path.split(separator: "/")

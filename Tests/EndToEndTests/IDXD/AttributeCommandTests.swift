@@ -124,6 +124,7 @@ import Testing
         try next.terminate()
         try next.waitForEnd()
         #expect(unsafe access(root, F_OK) != 0)
+        #expect(!daemon.directory.names(in: ".").contains("swqd.sock.d"))
     }
 
     @Test func `An admin's change through registers and commands shows in sysfs`() throws {

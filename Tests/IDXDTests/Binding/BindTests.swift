@@ -229,6 +229,25 @@ import Testing
         host.expect("wq0.3/state", "enabled")
     }
 
+    @Test func `What somebody else writes into the registers is taken over, and what was only stored stays`() throws {
+        let host = try Host.configured()
+        host.driver.adoptConfiguration(device: 0, machine: host.machine)
+        host.expect("wq0.0/size", "16")
+        var configuration = WorkQueueConfiguration()
+        configuration.size = 7
+        configuration.priority = 3
+        #expect(host.machine.configure(workQueue: 2, as: configuration, device: 0) == true)
+        host.driver.adoptConfiguration(device: 0, machine: host.machine)
+        host.expect("wq0.2/size", "7")
+        host.expect("wq0.2/priority", "3")
+        host.expect("wq0.0/size", "16")
+        host.expect("wq0.0/group_id", "0")
+        #expect(host.machine.configure(group: 2, as: GroupConfiguration(workQueues: 4, engines: 1), device: 0) == true)
+        host.driver.adoptConfiguration(device: 0, machine: host.machine)
+        host.expect("wq0.2/group_id", "2")
+        host.expect("engine0.0/group_id", "2")
+    }
+
     @Test func `Minor numbers are the lowest that are free`() throws {
         let host = try Host.bound()
         host.expect("wq0.0/cdev_minor", "0")
