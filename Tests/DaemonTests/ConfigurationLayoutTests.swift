@@ -74,6 +74,8 @@ import Testing
         dedicated.maximumBatchShift = 10
         dedicated.maximumTransferShift = 31
         #expect(device.workQueues[1].configuration == dedicated)
+        #expect(device.workQueues.map(\.identity.name) == ["app1", "dmaengine"])
+        #expect(device.workQueues.map(\.identity.driverName) == ["user", "dmaengine"])
     }
 
     @Test func `What the tool lists with idle parts and facts of the machine is taken too`() throws {
@@ -303,6 +305,9 @@ import Testing
         .workQueue("max_transfer_size", "0", "is 0; 1 to 2147483648 is accepted"),
         .workQueue("max_transfer_size", "2147483649", "is 2147483649; 1 to 2147483648 is accepted"),
         .workQueue("op_config", #""00000001""#, "is not accepted: a device of version 1 has no OPCFG"),
+        .workQueue("name", "\"\(String(repeating: "n", count: 1025))\"", "has 1025 bytes; up to 1024 are accepted"),
+        .workQueue("driver_name", "7", "is 7; a string is accepted"),
+        .workQueue("enqcmds_retries", "-1", "is -1; 0 to 4294967295 is accepted"),
         .workQueue("type", #""mdev""#, #"is "mdev"; accepted are none, kernel, user"#),
         .workQueue(
             "sise", "1",

@@ -3,8 +3,6 @@ internal import DSASpec
 internal import Machine
 
 extension DriverDevice {
-    private static let nameByteCountMax = 1024
-    private static let driverNameByteCountMax = 128
     private static let priorityMax: UInt64 = 15
 
     /// Stores into an attribute that can be written. Each makes its checks in the kernel's order, which is not the same
@@ -108,10 +106,10 @@ extension DriverDevice {
             if type != workQueues[index].type { workQueues[index].name = [] }
             workQueues[index].type = type
         case .name:
-            guard (1...Self.nameByteCountMax).contains(text.count) else { throw .einval }
+            guard (1...DriverWorkQueue.nameByteCountMax).contains(text.count) else { throw .einval }
             workQueues[index].name = Array(KernelText.trimmed(text))
         default:
-            guard (1...Self.driverNameByteCountMax).contains(text.count) else { throw .einval }
+            guard (1...DriverWorkQueue.driverNameByteCountMax).contains(text.count) else { throw .einval }
             workQueues[index].driverName = Array(KernelText.trimmed(text))
         }
     }

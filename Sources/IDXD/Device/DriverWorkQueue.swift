@@ -66,6 +66,10 @@ public struct DriverWorkQueue: Sendable {
     /// Counts the binds, so that files of an earlier one can be told.
     var generation: UInt32 = 0
 
+    /// The longest name.
+    public static let nameByteCountMax = 1024
+    /// The longest name of a driver.
+    public static let driverNameByteCountMax = 128
     /// 2 MiB.
     static let standardTransferShift: UInt8 = 21
     /// 32 descriptors.

@@ -125,10 +125,22 @@ struct LayoutReader {
     ) throws(ConfigurationError) -> WorkQueueIdentity {
         var identity = WorkQueueIdentity(type: .user, name: "wq\(name.dropFirst(3)).\(index)")
         if let type { identity = WorkQueueIdentity(type: WorkQueueType(rawValue: type) ?? .none, name: identity.name) }
-        if let given = try queue.text("name"), identity.type == .none || !given.isEmpty { identity.name = given }
-        if let given = try queue.text("driver_name"), !given.isEmpty { identity.driverName = given }
+        let name = try readText("name", of: queue, byteCountMax: DriverWorkQueue.nameByteCountMax)
+        if let name, identity.type == .none || !name.isEmpty { identity.name = name }
+        let driverName = try readText("driver_name", of: queue, byteCountMax: DriverWorkQueue.driverNameByteCountMax)
+        if let driverName, !driverName.isEmpty { identity.driverName = driverName }
         identity.retries = try queue.integer("enqcmds_retries", in: 0...Int(UInt32.max))
         return identity
+    }
+
+    private func readText(
+        _ member: String, of queue: LayoutObject, byteCountMax: Int
+    ) throws(ConfigurationError) -> String? {
+        guard let text = try queue.text(member) else { return nil }
+        guard text.utf8.count <= byteCountMax else {
+            throw queue.refused(member, "has \(text.utf8.count) bytes; up to \(byteCountMax) are accepted")
+        }
+        return text
     }
 
     private func readFaultHandling(
