@@ -146,8 +146,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "swqd", "Daemon", "DSA", "DSASpec", "Platform", "Protocol", "ProtocolMessages", "History", protobuf,
-                logging,
+                "swqd", "Daemon", "DSA", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", "History",
+                protobuf, logging,
             ],
             swiftSettings: strict),
         .target(name: "CMissingPages", path: "Tests/CMissingPages", cSettings: cStrict),

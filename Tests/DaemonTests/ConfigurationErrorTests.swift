@@ -40,7 +40,7 @@ import Testing
         .file(
             #"{"socket": {}}"#,
             "socket: is unknown; accepted here: sockets, tcp, stateDir, history, devices, limits, "
-                + "logLevel, pasidTranslationPolicy"),
+                + "logLevel, pasidTranslationPolicy, ports"),
         .file(#"{"logLevel": "info", "logLevel": "info"}"#, "logLevel: is given twice; give it once"),
         .file(
             #"{"logLevel": "loud"}"#,
@@ -49,6 +49,26 @@ import Testing
         .file(#"{"limits": {"drainTimeoutMs": "1"}}"#, "limits.drainTimeoutMs: must be a number"),
         .file(#"{"history": {"retentionDays": 36501}}"#, "history.retentionDays: is 36501; 0 to 36500 is accepted"),
         .file(#"{"devices": [{"profile": "iax"}]}"#, "devices[0].profile: must be one of: dsa1, dsa2"),
+        // The fabric.
+        .file(#"{"ports": [{}]}"#, "ports[0].name: is missing; it is required"),
+        .file(
+            #"{"ports": [{"name": "a"}, {"name": "a"}]}"#, #"ports[1].name: is "a", which another port has"#),
+        .file(
+            #"{"ports": [{"name": "a", "kind": "switch_upstream", "parent": "b"}]}"#,
+            #"ports[0].parent: is "b", and no port before it has that name"#),
+        .file(
+            #"{"ports": [{"name": "a"}, {"name": "b", "parent": "a"}]}"#,
+            "ports[1].parent: does not fit the kind: a root_port has none, a switch_upstream a root_port or "
+                + "switch_downstream, a switch_downstream a switch_upstream"),
+        .file(
+            #"{"ports": [{"name": "a", "dmwrRouting": false, "egressBlocking": true}]}"#,
+            "ports[0].egressBlocking: counts only for a port that routes DMWr (dmwrRouting)"),
+        .file(
+            #"{"ports": [{"name": "a"}], "devices": [{"port": "b"}]}"#,
+            #"devices[0].port: is "b", and ports has none of that name"#),
+        .file(
+            #"{"ports": [{"name": "a"}], "devices": [{"port": "a"}, {"port": "a"}]}"#,
+            #"devices[1].port: is "a", at which something hangs already"#),
         // Sockets.
         .file(
             #"{"sockets": {"mode": "0888"}}"#,

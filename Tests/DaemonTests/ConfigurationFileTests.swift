@@ -1,6 +1,7 @@
 import Daemon
 import History
 import Logging
+import PCIe
 import Platform
 import Protocol
 import ProtocolMessages
@@ -16,7 +17,7 @@ import Testing
           "stateDir": "/x/state",
           "history": {"durability": "off", "retentionDays": 0, "retentionRows": "1000000000000"},
           "devices": [
-            {"name": "first", "profile": "dsa2"},
+            {"name": "first", "profile": "dsa2", "port": "down"},
             {
               "name": "second", "profile": "dsa1", "layout": "%/layout",
               "openPoints": {
@@ -38,7 +39,12 @@ import Testing
             "drainTimeoutMs": 0, "interruptsPerClient": 8, "pageRequestTimeoutMs": 9
           },
           "logLevel": "warning",
-          "pasidTranslationPolicy": "zf_set_and_skipped"
+          "pasidTranslationPolicy": "zf_set_and_skipped",
+          "ports": [
+            {"name": "rp", "kind": "root_port", "dmwrRouting": false, "egressBlocking": false},
+            {"name": "up", "kind": "switch_upstream", "parent": "rp", "dmwrRouting": true, "egressBlocking": true},
+            {"name": "down", "kind": "switch_downstream", "parent": "up", "dmwrRouting": true, "egressBlocking": true}
+          ]
         }
         """
 
@@ -77,6 +83,11 @@ import Testing
         #expect(configuration.limits.drainTimeoutMilliseconds == 0)
         #expect(configuration.limits.interruptsPerClient == 8)
         #expect(configuration.limits.pageRequestTimeoutMilliseconds == 9)
+        #expect(configuration.fabric.ports.map(\.name) == ["rp", "up", "down"])
+        #expect(configuration.fabric.ports.map(\.parent) == [nil, 0, 1])
+        #expect(configuration.fabric.ports.map(\.configuration.routesDMWr) == [false, true, true])
+        #expect(configuration.fabric.ports.map(\.configuration.blocksDMWrEgress) == [false, true, true])
+        #expect(configuration.devices.map(\.port) == [2, nil])
         #expect(configuration.logLevel == .warning)
         #expect(configuration.wireLimits == configuration.limits.wire)
     }
@@ -97,6 +108,8 @@ import Testing
         let text = configuration.json
         let without: Set = [
             "sockets.readOnlyPath", "sockets.group", "tcp", "tcp.listen", "tcp.tokenFile", "devices.layout",
+            "devices.port", "ports", "ports.name", "ports.kind", "ports.parent", "ports.dmwrRouting",
+            "ports.egressBlocking",
         ]
         let all = members(of: try JSONValue(parsing: Array(Self.complete.utf8)))
         #expect(members(of: try JSONValue(parsing: Array(text.utf8))) == all.subtracting(without))
@@ -111,6 +124,16 @@ import Testing
             flags: [.configurationFile: checkoutPath + "/config/swqd.json"], environment: serviceEnvironment
         ).load()
         #expect(example.wire == (try load(in: directory).wire))
+    }
+
+    @Test func `The example of a topology is valid`() throws {
+        let example = try ConfigurationSources(
+            flags: [.configurationFile: checkoutPath + "/config/topologies/switch.json"],
+            environment: serviceEnvironment
+        ).load()
+        #expect(example.devices.map(\.port) == [nil, 2, 3, 4])
+        #expect(example.fabric.ports.map(\.configuration.routesDMWr) == [true, true, true, false, true])
+        #expect(example.fabric.ports.map(\.configuration.blocksDMWrEgress) == [false, false, false, false, true])
     }
 
     @Test func `A group is found by name and by number`() throws {
