@@ -1,4 +1,4 @@
-# make build | install | demo | test | bench | sanitize | check | lint | format | clean
+# make build | install | demo | test | test-clients | bench | sanitize | check | lint | format | clean
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +17,7 @@ FILTER ?=
 RELEASE := -c release --static-swift-stdlib
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: build install demo demo-scalability test test-fast bench sanitize sanitize-thread sanitize-address \
+.PHONY: build install demo demo-scalability test test-fast test-clients bench sanitize sanitize-thread sanitize-address \
 	check check-systemd check-install lint format clean
 
 build:
@@ -52,6 +52,10 @@ test:
 	$(MAKE) check-systemd
 	$(MAKE) check-install
 	@echo 'test: every check and every test passed'
+
+# Programs for DSA hardware that others wrote, against the build.
+test-clients: build
+	scripts/test-clients "$(TREE)"
 
 # The tests alone.
 test-fast:

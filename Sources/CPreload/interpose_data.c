@@ -17,6 +17,7 @@
 #include "node.h"
 #include "real.h"
 #include "release.h"
+#include "signals.h"
 
 // MARK: Reading
 
@@ -188,7 +189,9 @@ SWQ_EXPORT int poll(struct pollfd *descriptors, nfds_t count, int timeout) {
 }
 
 SWQ_EXPORT int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
+    sigset_t room;
     swq_real_ready();
+    mask = swq_signals_filter(mask, &room);
     if (swq_files_next(0) < 0 || !update_nodes(descriptors, count))
         return swq_real.ppoll(descriptors, count, timeout, mask);
     int64_t limit = timeout ? (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec : -1;

@@ -26,6 +26,30 @@ SWQ_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *previous) {
     return -1;
 }
 
+// MARK: Masks for the time of a wait, under which handlers run
+
+SWQ_EXPORT int sigsuspend(const sigset_t *set) {
+    sigset_t room;
+    swq_real_ready();
+    return swq_real.sigsuspend(swq_signals_filter(set, &room));
+}
+
+SWQ_EXPORT int pselect(
+    int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout,
+    const sigset_t *set) {
+    sigset_t room;
+    swq_real_ready();
+    return swq_real.pselect(count, readable, writable, exceptional, timeout, swq_signals_filter(set, &room));
+}
+
+SWQ_EXPORT int epoll_pwait(int queue, struct epoll_event *events, int count, int timeout, const sigset_t *set) {
+    sigset_t room;
+    swq_real_ready();
+    return swq_real.epoll_pwait(queue, events, count, timeout, swq_signals_filter(set, &room));
+}
+
+// MARK: Handlers
+
 /// `signal` keeps its own record of siginterrupt in libc; only the claimed signals are taken out of its hands.
 SWQ_EXPORT __sighandler_t signal(int number, __sighandler_t handler) {
     swq_real_ready();

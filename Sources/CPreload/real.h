@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -25,6 +27,9 @@ typedef int (*swq_compare64)(const struct dirent64 **, const struct dirent64 **)
     X(int, sigprocmask, (int, const sigset_t *, sigset_t *))                           \
     X(int, pthread_sigmask, (int, const sigset_t *, sigset_t *))                       \
     X(__sighandler_t, signal, (int, __sighandler_t))                                   \
+    X(int, sigsuspend, (const sigset_t *))                                             \
+    X(int, pselect, (int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *)) \
+    X(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))       \
     X(int, open, (const char *, int, ...))                                             \
     X(int, open64, (const char *, int, ...))                                           \
     X(int, openat, (int, const char *, int, ...))                                      \

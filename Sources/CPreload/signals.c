@@ -164,6 +164,13 @@ int swq_signals_mask(int how, const sigset_t *set, sigset_t *previous) {
     return 0;
 }
 
+const sigset_t *swq_signals_filter(const sigset_t *set, sigset_t *room) {
+    if (!set) return NULL;
+    *room = *set;
+    take_out(room);
+    return room;
+}
+
 // MARK: Delivery
 
 /// Sends the thread a signal that arrives at `context` when the handler has returned.

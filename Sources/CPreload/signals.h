@@ -32,4 +32,7 @@ int swq_signals_action(int number, const struct sigaction *action, struct sigact
 /// `pthread_sigmask` as the program sees it: 0 or an error number.
 int swq_signals_mask(int how, const sigset_t *set, sigset_t *previous);
 
+/// The mask for a wait, as the kernel may have it: `set` without the claimed signals, kept in `room`. NULL stays NULL.
+const sigset_t *swq_signals_filter(const sigset_t *set, sigset_t *room);
+
 #endif

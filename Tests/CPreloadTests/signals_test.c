@@ -44,6 +44,11 @@ static void submit_inside(int number) {
     SUBMIT();
 }
 
+static void submit_elsewhere(int number) {
+    handled = number;
+    SUBMIT();
+}
+
 static void set_handler(int number, void (*handler)(int, siginfo_t *, void *), int flags) {
     struct sigaction action = {.sa_sigaction = handler, .sa_flags = flags | SA_SIGINFO};
     CHECK(sigaction(number, &action, NULL) == 0);
@@ -125,6 +130,19 @@ static void masks(void) {
     CHECK_EQUAL(device.count, count + 1);
     CHECK(sigaction(SIGUSR1, NULL, &old) == 0);
     CHECK(old.sa_handler == submit_inside && sigismember(&old.sa_mask, SIGILL) == 1);
+
+    TEST("a handler that runs during sigsuspend with every other signal blocked submits");
+    sigset_t usr1, others;
+    sigemptyset(&usr1), sigaddset(&usr1, SIGUSR1);
+    CHECK(sigprocmask(SIG_BLOCK, &usr1, NULL) == 0);
+    action.sa_handler = submit_elsewhere;
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    raise(SIGUSR1);
+    sigfillset(&others), sigdelset(&others, SIGUSR1);
+    count = device.count;
+    CHECK(sigsuspend(&others) == -1 && errno == EINTR);
+    CHECK_EQUAL(device.count, count + 1);
+    CHECK(sigprocmask(SIG_UNBLOCK, &usr1, NULL) == 0);
 
     TEST("wrong arguments are refused as without the library");
     CHECK(sigprocmask(99, &both, NULL) == -1 && errno == EINVAL);
