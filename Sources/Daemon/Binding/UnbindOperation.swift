@@ -10,6 +10,16 @@ extension Server {
         _ start: UnbindingStart, in space: ClientSpace, cause: HistoryCause, actor: Actor,
         completion: @escaping () -> Void
     ) {
+        awaitUnbinding(start, in: space, cause: cause, actor: actor, completion: completion)
+        deliverEffects()
+    }
+
+    /// The same for several that began together: their effects are there already, and are delivered by the caller once
+    /// each of them is awaited.
+    func awaitUnbinding(
+        _ start: UnbindingStart, in space: ClientSpace, cause: HistoryCause, actor: Actor,
+        completion: @escaping () -> Void
+    ) {
         space.pendingCount += 1
         let finish = { [self] in
             space.pendingCount -= 1
@@ -36,7 +46,6 @@ extension Server {
                     token, description, device: device, in: space, cause: cause, actor: actor, completion: finish)
             }
         }
-        deliverEffects()
     }
 
     private func recordUnbind(

@@ -104,8 +104,9 @@ extension Server {
             // All of them in one rendezvous.
             let actor = Actor(onBehalfOf: space.owner)
             for start in machine.beginUnbindAll(ofVM: vm) {
-                completeUnbinding(start, in: space, cause: teardown.cause, actor: actor) {}
+                awaitUnbinding(start, in: space, cause: teardown.cause, actor: actor) {}
             }
+            deliverEffects()
             // Left are those that the client allocated, bound or not.
             guard space.pendingCount == 0 else { return }
             for member in machine.ioasidsOfVM(vm) {

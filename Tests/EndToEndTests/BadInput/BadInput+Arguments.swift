@@ -125,6 +125,12 @@ extension BadInput {
             .destroyVm(.with { $0.vm = vm }),
             .allocIoasid(.with { $0.vm = vm }),
             .queryIoasids(.with { $0.vm = vm }),
+            .queryVm(.with { $0.vm = vm }),
+            .wakeVcpu(
+                .with {
+                    $0.vm = vm
+                    $0.vcpu = 0
+                }),
             .queryMemory(.with { $0.vm = vm }),
             .queryPageRequests(.with { $0.vm = vm }),
             .queryIommuFaults(.with { $0.vm = vm }),
