@@ -11,6 +11,9 @@ extension Device {
         let hasRecord = descriptor.flags.contains(.completionRecordAddressValid)
         let blocksOnFault = descriptor.flags.contains(.blockOnFault)
         let mayRequest = mayRequestPage(engine: index)
+        if engines[index].isBatch, engines[index].transfer.mayWrite(remainingList(lane: index)) {
+            forgetMembers(lane: index)
+        }
         handOut(
             .transfer(
                 ForeignTransfer(
@@ -25,6 +28,7 @@ extension Device {
     /// Hands out the completion record of lane `index`.
     mutating func handOutRecord(_ record: CompletionRecord, lane index: Int) {
         let address = engines[index].current.completionRecordAddress
+        if engines[index].isBatch, remainingList(lane: index).contains(address.rawValue) { forgetMembers(lane: index) }
         handOut(.record(record, at: address, bringsPagesIn: mayRequestPage(engine: index)), lane: index)
     }
 
@@ -53,6 +57,21 @@ extension Device {
                     bringsPagesIn: mayRequestPage(engine: index))),
             lane: index)
         return nil
+    }
+
+    /// Where the members of the batch of lane `index` lie that have not begun.
+    private func remainingList(lane index: Int) -> Range<UInt64> {
+        let batch = engines[index].batch
+        let list = engines[index].item.descriptor.descriptorListAddress.rawValue
+        let first = list &+ UInt64(batch.completed) * UInt64(Descriptor.byteCount)
+        let (end, isBeyond) = list.addingReportingOverflow(UInt64(batch.count) * UInt64(Descriptor.byteCount))
+        return isBeyond || end < first ? 0..<0 : first..<end
+    }
+
+    /// A member writes to the list: those behind it are read again. A device may do without; one that reads each when
+    /// its turn comes does so, and is easier to understand.
+    private mutating func forgetMembers(lane index: Int) {
+        lanes.members[index - profile.engineCount].removeAll()
     }
 
     /// Goes on with lane `index` after its work.

@@ -461,6 +461,21 @@ extension ForeignTransfer {
 }
 
 extension Transfer {
+    /// Whether bytes of `range` may be written by the operation.
+    func mayWrite(_ range: Range<UInt64>) -> Bool {
+        (0..<3).contains { operand in
+            guard kind.writes(operand) else { return false }
+            let byteCount: UInt64 =
+                switch state {
+                case .createDelta(let creation): UInt64(creation.maximumSize)
+                case .applyDelta(let application): UInt64(application.blockCount) * UInt64(DeltaRecord.blockByteCount)
+                default: UInt64(blockCount) * strides[operand]
+                }
+            let (end, isBeyond) = addresses[operand].addingReportingOverflow(byteCount)
+            return addresses[operand] < range.upperBound && (isBeyond || range.lowerBound < end)
+        }
+    }
+
     /// Bytes of the delta record that are written.
     fileprivate var recordSize: UInt32 {
         if case .createDelta(let creation) = state { creation.size } else { 0 }
