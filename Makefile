@@ -26,12 +26,13 @@ build:
 	$(SWIFT) build $(RELEASE) --product swqctl
 	bin=$$($(SWIFT) build $(RELEASE) --show-bin-path); scripts/stage-install "$$bin" "$(TREE)"
 	scripts/build-preload "$(TREE)"
+	scripts/build-libswq "$(TREE)"
 
 # Copies the install tree. The units name the programs by the prefix they are installed under.
 install:
 	@[[ -x $(TREE)/bin/swqd ]] || { echo 'install: run `make build` first' >&2; exit 1; }
 	install -d "$(DESTDIR)$(PREFIX)"
-	cp -R "$(TREE)/bin" "$(TREE)/lib" "$(TREE)/share" "$(DESTDIR)$(PREFIX)/"
+	cp -R "$(TREE)/bin" "$(TREE)/include" "$(TREE)/lib" "$(TREE)/share" "$(DESTDIR)$(PREFIX)/"
 	sed -i 's|/usr/bin/|$(PREFIX)/bin/|; s|/usr/share/|$(PREFIX)/share/|' \
 		"$(DESTDIR)$(PREFIX)"/lib/systemd/system/swqd*
 

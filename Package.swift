@@ -57,6 +57,8 @@ let package = Package(
         // Around the core.
         .target(name: "CPlatform", cSettings: cStrict),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: strict),
+        // What C programs include and link; the daemon takes the layout of rings from it.
+        .target(name: "CClient", cSettings: cOptimised),
         .target(
             name: "History", dependencies: [grdb, .product(name: "GRDBSQLite", package: "GRDB.swift")],
             swiftSettings: strict),
@@ -68,7 +70,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "PCIe", "DSASpec", "IOMMU", "DSA", "Virtualization", "Machine", "IDXD", "Protocol",
-                "ProtocolMessages", "History", "Platform", protobuf, logging,
+                "ProtocolMessages", "History", "Platform", "CClient", protobuf, logging,
             ],
             swiftSettings: loop),
 
@@ -95,7 +97,7 @@ let package = Package(
 
         // The benchmark, release builds only: see scripts/bench.
         .target(
-            name: "CLoadGenerator", dependencies: ["CISAL"], cSettings: cStrict,
+            name: "CLoadGenerator", dependencies: ["CISAL", "CClient"], cSettings: cStrict,
             linkerSettings: [.linkedLibrary("sqlite3")]),
         .executableTarget(
             name: "swqbench",
@@ -107,7 +109,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(
             name: "TestKit",
-            dependencies: ["DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
+            dependencies: ["CClient", "DSASpec", "PCIe", "Platform", "Protocol", "ProtocolMessages", protobuf],
             path: "Tests/TestKit", swiftSettings: strict),
         .testTarget(name: "DSASpecTests", dependencies: ["TestKit", "DSASpec", "PCIe"], swiftSettings: strict),
         .testTarget(name: "IOMMUTests", dependencies: ["TestKit", "IOMMU", "PCIe"], swiftSettings: strict),

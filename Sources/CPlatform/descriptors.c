@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 const char *platform_error_name(int code) { return strerrorname_np(code); }
@@ -51,3 +52,7 @@ int platform_descriptor_limit_set(uint64_t soft) {
     limit.rlim_cur = soft;
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+int platform_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int platform_has_capabilities(int fd) { return fgetxattr(fd, "security.capability", NULL, 0) > 0; }

@@ -58,6 +58,7 @@ int platform_signalfd_read(int fd, struct platform_signal *signal) {
     signal->number = (int) info.ssi_signo;
     signal->pid = (int32_t) info.ssi_pid;
     signal->uid = info.ssi_uid;
+    signal->by_process = info.ssi_code <= 0;
     return 1;
 }
 

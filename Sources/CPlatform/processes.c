@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -81,3 +82,9 @@ int platform_thread_name(const char *name) { return failing(pthread_setname_np(p
 int platform_thread_join(uintptr_t thread) { return failing(pthread_join((pthread_t) thread, NULL)); }
 
 int platform_thread_detach(uintptr_t thread) { return failing(pthread_detach((pthread_t) thread)); }
+
+int platform_processor_count(void) {
+    cpu_set_t processors;
+    // More than this set holds: certainly several.
+    return sched_getaffinity(0, sizeof processors, &processors) == 0 ? CPU_COUNT(&processors) : CPU_SETSIZE;
+}

@@ -22,6 +22,8 @@ public enum MachineEffect: Sendable {
     case drained(token: UInt64)
     /// A device asks the owner of an address space for a page; ``Machine/respond(to:with:)`` answers.
     case pageRequest(PendingPageRequest)
+    /// An injected failure of a device is the driver's to carry out.
+    case injected(device: Int, InjectedRequest)
 }
 
 /// The whole platform as one value: processors, address spaces, IOASIDs, IOMMU, devices.

@@ -128,6 +128,7 @@ extension Machine {
             case .pageRequest(let request):
                 if !receive(request, ofDevice: index) { hasRefused = true }
             case .pageRequestWithdrawn(let group): forget(group, ofDevice: index)
+            case .injected(let request): effects.append(.injected(device: index, request))
             }
             position += 1
         }

@@ -63,7 +63,8 @@ struct SwqBench: ParsableCommand {
 
     private static var benchmarks: [any Benchmark] {
         [
-            ProtocolBenchmark(), BindBenchmark(), IdleConnectionBenchmark(), StartBenchmark(), DataBenchmark(),
+            ProtocolBenchmark(), RingBenchmark(), BindBenchmark(), IdleConnectionBenchmark(), StartBenchmark(),
+            DataBenchmark(),
         ]
     }
 }

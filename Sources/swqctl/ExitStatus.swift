@@ -11,6 +11,12 @@ enum ExitStatus: Int32 {
     case invalid = 3
     /// EX_USAGE: the command line, or an input that it names, is wrong.
     case usage = 64
+    /// run: no daemon, or no preload library.
+    case notRun = 125
+    /// run: the program cannot be executed, or the preload library cannot reach it.
+    case unusableProgram = 126
+    /// run: there is no such program.
+    case noProgram = 127
     /// EX_IOERR: the output cannot be written.
     case output = 74
 

@@ -22,8 +22,10 @@ struct Swqctl: ParsableCommand {
               3   explain: a rule is broken, or a status is undefined
               64  the command line, or an input that it names, is wrong
               74  the output cannot be written
+              run has statuses of its own: swqctl run --help
             """,
         version: ProgramVersion.package,
+        subcommands: [KeepDaemonCommand.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Query",
@@ -38,7 +40,7 @@ struct Swqctl: ParsableCommand {
                     DeviceCommand.self, WQCommand.self, EngineCommand.self, RegistersCommand.self,
                     ShutdownCommand.self,
                 ]),
-            CommandGroup(name: "Tool", subcommands: [RawCommand.self, ExplainCommand.self]),
+            CommandGroup(name: "Tool", subcommands: [RunCommand.self, RawCommand.self, ExplainCommand.self]),
         ])
 
     @OptionGroup(title: "Connection")

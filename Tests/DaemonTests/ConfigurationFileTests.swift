@@ -36,7 +36,8 @@ import Testing
           "limits": {
             "connections": 1, "lineBytes": 1024, "memoryPerClientBytes": "4096", "vms": 2, "processes": 3,
             "eventQueue": 4, "replyBytes": 4097, "portalsPerClient": 5, "hostPasidQuota": 6, "vmPasidQuota": 7,
-            "drainTimeoutMs": 0, "interruptsPerClient": 8, "pageRequestTimeoutMs": 9
+            "drainTimeoutMs": 0, "interruptsPerClient": 8, "pageRequestTimeoutMs": 9,
+            "ringSpinUs": 10
           },
           "logLevel": "warning",
           "pasidTranslationPolicy": "zf_set_and_skipped",
@@ -88,6 +89,7 @@ import Testing
         #expect(configuration.fabric.ports.map(\.configuration.routesDMWr) == [false, true, true])
         #expect(configuration.fabric.ports.map(\.configuration.blocksDMWrEgress) == [false, true, true])
         #expect(configuration.devices.map(\.port) == [2, nil])
+        #expect(configuration.limits.ringSpinMicroseconds == 10)
         #expect(configuration.logLevel == .warning)
         #expect(configuration.wireLimits == configuration.limits.wire)
     }

@@ -208,5 +208,6 @@ import Testing
         #expect(configuration.limits.drainTimeoutMilliseconds == 10_000)
         #expect(configuration.limits.interruptsPerClient == 64)
         #expect(configuration.limits.pageRequestTimeoutMilliseconds == 10_000)
+        #expect(configuration.limits.ringSpinMicroseconds == (AvailableProcessors.count > 1 ? 100 : 0))
     }
 }

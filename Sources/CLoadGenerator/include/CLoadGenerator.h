@@ -106,6 +106,16 @@ uint32_t bench_crc32c(const void *bytes, size_t count);
 /// Keeps the compiler from dropping a computation.
 void bench_keep(uint64_t value);
 
+// MARK: Shared memory
+
+/// The nanoseconds that a word takes to a process that spins on `processor` and back, over `duration` nanoseconds.
+int bench_pingpong(int processor, uint64_t duration, double *round_trip);
+
+/// The nanoseconds that an ENQCMD of a No-op takes through a ring until its ZF is there, one after the other, and how
+/// many were answered Retry. `memory`, `bell` and `connection` are those of the ring.
+int bench_ring_round_trip(
+    int memory, int bell, int connection, uint64_t portal, uint64_t duration, double *round_trip, uint64_t *retries);
+
 // MARK: Processes
 
 /// The `count` first processors this process may run on; fewer are an error.

@@ -38,6 +38,12 @@ int platform_open_file(const char *path, unsigned int mode);
 /// An exclusive, non-blocking `flock`. EWOULDBLOCK: another open file description holds it.
 int platform_lock(int fd);
 
+/// A close-on-exec pipe: `ends[0]` reads, `ends[1]` writes.
+int platform_pipe(int ends[2]);
+
+/// 1 when the file gives capabilities to who executes it, otherwise 0.
+int platform_has_capabilities(int fd);
+
 // MARK: Trees of files
 
 /// Removes a directory and everything in it, without following symbolic links. 0 also when there is none.
@@ -87,6 +93,8 @@ struct platform_signal {
     int number;
     int32_t pid;
     uint32_t uid;
+    /// Sent by a process, not by the kernel as the terminal's are.
+    bool by_process;
 };
 
 /// Takes one signal: 1, or 0 when none is pending.
@@ -217,9 +225,37 @@ int platform_pidfd_open(int32_t pid);
 /// 1 when the process behind a pidfd has exited, otherwise 0.
 int platform_pidfd_exited(int fd);
 
+/// The signals that the calling thread blocks, bit n - 1 for signal n.
+int platform_signal_mask(uint64_t *mask);
+
+/// How a program is started.
+struct platform_spawn {
+    /// The signals that it blocks, bit n - 1 for signal n.
+    uint64_t signal_mask;
+    /// A descriptor that it has as 3; -1 for none.
+    int kept;
+    /// The signal that it gets when the thread that started it ends; 0 for none.
+    int parent_death_signal;
+    /// It leads a session of its own, so that the terminal's signals do not reach it.
+    bool new_session;
+    /// Nothing as standard input and output.
+    bool silent;
+};
+
+/// Starts a program. Returns 0, or the error number of what failed, execve included.
+int platform_spawn(
+    const char *path, char *const *arguments, char *const *environment, const struct platform_spawn *how,
+    int32_t *process);
+
+/// Waits for a child; `status` is waitpid's.
+int platform_wait(int32_t process, int *status);
+
 /// Starts a thread with every signal blocked but those that faults raise. `stack_bytes` 0 is the default size.
 int platform_thread_start(
     uintptr_t *thread, size_t stack_bytes, void (*body)(void *), void *context);
+
+/// How many processors the calling thread may run on.
+int platform_processor_count(void);
 
 /// Names the calling thread; at most 15 bytes.
 int platform_thread_name(const char *name);

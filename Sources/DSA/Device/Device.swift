@@ -41,6 +41,8 @@ public struct Device: ~Copyable {
     var eventLog = EventLog()
     /// The translations that the function has been given (ATS).
     var deviceTLB = DeviceTLB()
+    /// The failures that the device is made to show.
+    public var injector = FaultInjector()
 
     var interrupts: InterruptTables
     /// The engines, and behind them the lanes of ``lanes``.
@@ -116,6 +118,10 @@ extension Device {
             portal.interruptTable == .msix || profile.general.interruptMessageStorageEntryCount > 0,
             workQueues[index].occupancy < workQueues[index].capacity(through: portal.limit)
         else {
+            workQueues[index].counts.retried &+= 1
+            return .requestRetryStatus
+        }
+        if injector.guardsPortals, injectsRetry(descriptor, to: portal) {
             workQueues[index].counts.retried &+= 1
             return .requestRetryStatus
         }

@@ -147,4 +147,6 @@ public enum DeviceEffect: Sendable {
     case pageRequestWithdrawn(PageRequestGroup)
     /// All interrupt handles, and with Reset Device all permissions, are gone.
     case interruptHandlesVoided
+    /// An injected failure is the driver's to carry out.
+    case injected(InjectedRequest)
 }

@@ -33,7 +33,13 @@ extension Device {
         var budget = budget
         var turnsWithoutAction = 0
         let engineCount = profile.engineCount
-        if !lanes.busy.isEmpty { stepLanes(iommu: &iommu, memory: memory, budget: &budget) }
+        if !lanes.busy.isEmpty {
+            stepLanes(iommu: &iommu, memory: memory, budget: &budget)
+            if budget.actions <= 0 {
+                settleWaiters()
+                return true
+            }
+        }
         while turnsWithoutAction < engineCount {
             // The round goes on where the call before ended, so that a small budget keeps no engine waiting for ever.
             let index = nextEngine
@@ -62,7 +68,7 @@ extension Device {
     /// Lets a lane go on until its work is out, or it waits for others.
     private mutating func stepLane(_ lane: Int, iommu: inout IOMMU, memory: PhysicalMemory, budget: inout Budget) {
         while engines[lane].activity != .idle,
-            advance(engine: lane, iommu: &iommu, memory: memory, runsInline: true, budget: &budget)
+            advance(engine: lane, iommu: &iommu, memory: memory, runsInline: true, budget: &budget), budget.actions > 0
         {}
     }
 
@@ -116,6 +122,11 @@ extension Device {
         }
         if !engines[index].isTransferring {
             startNext(engine: index, iommu: &iommu, memory: memory)
+            if injector.interruptsStep {
+                injector.interruptsStep = false
+                budget.actions = 0
+                return true
+            }
         }
         if engines[index].isTransferring {
             continueTransfer(
@@ -153,6 +164,7 @@ extension Device {
         engines[index].isBatch = false
         engines[index].isTransferring = false
         engines[index].isAborted = false
+        engines[index].hasMetInjector = false
         engines[index].current = engines[index].item.descriptor
         if workQueues[queue].configuration.mode == .shared {
             engines[index].pasid = engines[index].item.descriptor.pasid
@@ -168,7 +180,8 @@ extension Device {
 
     /// Checks the descriptor at hand and starts it; for a batch, fetches and starts the next member.
     private mutating func startNext(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
-        if engines[index].isBatch {
+        // One that an injected failure has interrupted, or a Drain that waited, is at hand already.
+        if engines[index].isBatch, !engines[index].batch.isMemberCurrent {
             fetchMember(engine: index, iommu: &iommu, memory: memory)
             guard engines[index].isBatch, engines[index].batch.isMemberCurrent else { return }
         }
@@ -186,6 +199,7 @@ extension Device {
             end(engine: index, with: record, iommu: &iommu, memory: memory)
             return
         }
+        if injector.guardsEngines, !meetsInjector(engine: index, iommu: &iommu, memory: memory) { return }
         switch engines[index].current.opcode {
         case .noOp:
             end(engine: index, with: CompletionRecord(status: .success), iommu: &iommu, memory: memory)
@@ -197,6 +211,7 @@ extension Device {
             }
         case .batch:
             engines[index].isBatch = true
+            engines[index].hasMetInjector = false
             engines[index].batch = Batch()
             engines[index].batch.interrupt = engines[index].interrupt
             engines[index].batch.count = engines[index].current.descriptorCount
@@ -205,6 +220,7 @@ extension Device {
             engines[index].transfer = Transfer(
                 engines[index].current, openPoints: profile.openPoints, usesATS: usesATS(engine: index),
                 deviceTLB: usesATS(engine: index) ? deviceTLB.reference : nil)
+            if engines[index].hasMetInjector { engines[index].transfer.injectedFault = engines[index].injectedFault }
             engines[index].isTransferring = true
         }
     }
@@ -235,7 +251,8 @@ extension Device {
             unsafe Transfer.run(&window.pointee)
             absorbWindow(engine: index, iommu: &iommu, memory: memory)
         case .fault(let address, let isWrite, let fault)
-        where fault.isPageFault && engines[index].current.flags.contains(.blockOnFault):
+        where fault.isPageFault && engines[index].current.flags.contains(.blockOnFault)
+            && !engines[index].transfer.isCutOff:
             if awaitPage(.transfer, engine: index, at: address, isWrite: isWrite) { return }
             engines[index].transfer.refusePage()
             fallthrough

@@ -52,6 +52,10 @@ struct Engine: Sendable {
     var isForeign = false
     /// Names the work that is out. Valid while ``Activity/foreignOut``.
     var ticket: UInt64 = 0
+    /// A rule of fault injection has had its chance with ``current``; looked at only while there are rules.
+    var hasMetInjector = false
+    /// Where the transfer of ``current`` is to fault. `nil` but while ``hasMetInjector``.
+    var injectedFault: InjectedFault?
     /// An abort concerns the item: at the next step it ends without a record, unless a transfer completes first.
     var isAborted = false
 

@@ -18,6 +18,7 @@ extension Device {
         interruptCompletion(engine: index)
         if engines[index].isBatch {
             engines[index].batch.completed += 1
+            engines[index].hasMetInjector = false
             engines[index].batch.isMemberCurrent = false
             if status != .success { engines[index].batch.hasFailure = true }
         } else {

@@ -74,10 +74,11 @@ extension ForeignTransfer {
                 transfer.finish()
                 break
             }
+            if transfer.injectedFault != nil, meetsInjectedFault() { continue }
             guard let done = step(in: &memory, through: bounce) else { return .gone }
             left -= max(done, 4096)
         }
-        if transfer.status == .pageFault, blocksOnFault { transfer.refusePage() }
+        if transfer.status == .pageFault, blocksOnFault, !transfer.isCutOff { transfer.refusePage() }
         guard recordState == .notWritten, needsRecord(transfer.status), let recordAddress else { return .finished }
         let record = Self.record(of: transfer, reportsOperand: reportsOperand)
         switch record.publish(at: recordAddress, in: &memory, through: bounce, bringsPagesIn: bringsRecordIn) {
@@ -110,6 +111,19 @@ extension ForeignTransfer {
         transfer.faultWasWrite = isWrite
         let isCanonical = !isBeyond && (byte >> 47 == 0 || byte >> 47 == 0x1FFFF)
         transfer.status = isCanonical ? .pageFault : .translationError
+    }
+
+    /// Whether the transfer has come to its injected fault: it ends there, unless Block On Fault brings the page.
+    private mutating func meetsInjectedFault() -> Bool {
+        guard let fault = transfer.injectedFault,
+            transfer.blocksBeforeInjectedFault(UInt64(transfer.blocksLeft)) == 0
+        else { return false }
+        transfer.injectedFault = nil
+        guard fault.isFinal || !blocksOnFault else { return true }
+        transfer.isCutOff = fault.isFinal
+        fail(
+            transfer.kind.name(ofOperand: 0), transfer.injectedFaultAddress.rawValue, 0, isWrite: transfer.writes(0))
+        return true
     }
 
     private mutating func fail(operand: Int, _ offset: Int, isWrite: Bool) {
@@ -154,7 +168,7 @@ extension ForeignTransfer {
     private mutating func touch(in memory: inout some ForeignMemory, through bounce: ForeignBounce) -> Int? {
         let isWrite = transfer.writes(0)
         let stride = UInt64(transfer.strides.first)
-        let left = UInt64(transfer.blocksLeft)
+        let left = transfer.blocksBeforeInjectedFault(UInt64(transfer.blocksLeft))
         let start = UInt64(transfer.blocksDone)
         let base = transfer.addresses[0]
         var blocks: UInt64 = 0
@@ -237,7 +251,8 @@ extension ForeignTransfer {
             default: 1
             }
         let most = UInt64(max(transfer.strides.first, transfer.strides.others))
-        return min(UInt64(transfer.blocksLeft), UInt64(ForeignBounce.byteCountMax / places) / most)
+        let left = transfer.blocksBeforeInjectedFault(UInt64(transfer.blocksLeft))
+        return min(left, UInt64(ForeignBounce.byteCountMax / places) / most)
     }
 
     /// Lists `blocks` blocks of an operand of the window that is `window` blocks long: in the order in which the

@@ -41,12 +41,23 @@ extension Transfer {
             if let obstacle = readSeed(crc, request, &iommu, memory) { return end(obstacle, at: .secondSource) }
         }
 
+        var blocksMax = UInt64(blocksLeft)
+        if let fault = injectedFault {
+            blocksMax = blocksBeforeInjectedFault(blocksMax)
+            if blocksMax == 0 {
+                injectedFault = nil
+                isCutOff = fault.isFinal
+                let reason = TranslationFault(reason: .firstStageNotPresent)
+                return end(
+                    .fault(injectedFaultAddress, isWrite: writes(0), reason), at: kind.name(ofOperand: 0))
+            }
+        }
         window.begin(self)
         if kind == .translationFetch {
             request.address = LinearAddress(rawValue: addresses[0])
             return fetch(request, into: &window, &iommu)
         }
-        var blocks = strides.blocksInWindow(of: UInt64(blocksLeft))
+        var blocks = strides.blocksInWindow(of: blocksMax)
         for operand in 0..<kind.steppedOperandCount {
             request.isWrite = writes(operand)
             request.address = LinearAddress(rawValue: addresses[operand])

@@ -43,6 +43,10 @@ public struct Transfer: Sendable, BitwiseCopyable {
     var faultOperand = FaultOperand.unknown
     var faultWasWrite: Bool
     var faultAddress: LinearAddress
+    /// Where it is to fault although memory would let it pass.
+    var injectedFault: InjectedFault?
+    /// It ended at an injected fault that no page request takes back.
+    var isCutOff = false
 
     /// Whether `opcode` is carried out by a transfer: all operations of ``OpcodeSet/emulated`` but Batch and Drain,
     /// which order others.

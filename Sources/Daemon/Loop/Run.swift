@@ -14,6 +14,8 @@ extension Server {
         /// The process of a session, whose own token stands in the bits below.
         static let process: UInt64 = 1 << 63 | 1 << 62
         static let listener: UInt64 = 1 << 62
+        /// The bell of a session's ring; together with the bits of ``process``.
+        static let ring: UInt64 = 1 << 63 | 1 << 62 | 1 << 31
     }
 
     private static let heartbeatNanoseconds: UInt64 = 1_000_000_000
@@ -32,13 +34,14 @@ extension Server {
         var isBusy = false
         notifier.ready(log)
         while true {
-            let hasWork = isBusy || hasAnsweredPages || !resumedSessions.isEmpty
+            let hasWork = isBusy || hasAnsweredPages || !resumedSessions.isEmpty || !polledRings.isEmpty
             let timeout: PollTimeout = hasWork ? .immediate : timeUntilNextDeadline()
             try poller.wait(into: &events, timeout: timeout)
             for index in 0..<events.count { handle(events[index]) }
             resumeSessions()
             isBusy = stepMachine()
             flushDirtySessions()
+            isBusy = serveRings(isBusy: isBusy)
             handleDeadlines()
             if let stop, isStopComplete(stop) { break }
         }
@@ -54,6 +57,8 @@ extension Server {
             for message in mailbox.takeAll() { handle(message) }
         case Source.signals:
             handleSignals()
+        case let token where token & Source.ring == Source.ring:
+            if let ring = session(token)?.ring { wake(ring) }
         case let token where token & Source.process == Source.process:
             if let session = session(token) { endClient(of: session, .exit) }
         case let token where token & Source.listener != 0:
@@ -65,7 +70,7 @@ extension Server {
 
     /// The session that a token names, if it is still there.
     private func session(_ token: UInt64) -> Session? {
-        let slot = Int(truncatingIfNeeded: token & 0xFFFF_FFFF)
+        let slot = Int(truncatingIfNeeded: token & 0x7FFF_FFFF)
         guard slot < sessionSlots.count, let session = sessionSlots[slot],
             session.id == Session.ID(truncatingIfNeeded: token >> 32 & 0x3FFF_FFFF)
         else { return nil }
@@ -139,6 +144,8 @@ extension Server {
             drainContinuations.removeValue(forKey: token)?()
         case .pageRequest(let pending):
             announcePageRequest(pending)
+        case .injected(let device, let request):
+            carryOut(request, device: device)
         }
     }
 
@@ -204,6 +211,7 @@ extension Server {
         stop = Stop(reason: reason, deadline: now + patience)
         for listening in listeners where !listening.isPaused { try? poller.remove(listening.listener.descriptor) }
         listeners.removeAll()
+        for session in sessions.values { endRing(of: session) }
         let token = makeToken()
         drainContinuations[token] = { [self] in stop?.isDrained = true }
         refusePageRequests(of: processes.values)

@@ -55,6 +55,8 @@ final class Server {
     var resumedSessions: [Session] = []
     let readBuffer: UnsafeMutableBufferPointer<UInt8>
     var hot = HotRequest()
+    /// Rings that the loop looks at in every turn.
+    var polledRings: [Ring] = []
     /// Submissions since the devices last worked.
     var submissionsSinceStep = 0
 
@@ -83,6 +85,10 @@ final class Server {
     var pageDeadlines = PageDeadlines()
     /// Page requests were answered since the devices last worked, so that engines go on that had stopped.
     var hasAnsweredPages = false
+
+    /// Rules of fault injection by their number.
+    var injections: [UInt32: InjectionRecord] = [:]
+    var nextInjection: UInt32 = 1
 
     let startedAt = MonotonicClock.nanoseconds()
     var nextHeartbeat: UInt64 = 0

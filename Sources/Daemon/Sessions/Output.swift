@@ -97,7 +97,7 @@ extension Server {
             return outcome
         }
         let outcome = unsafe session.output.withBytes {
-            unsafe session.socket.write($0, attaching: attachment.descriptor)
+            unsafe session.socket.write($0, attachingNumbers: attachment.numbers)
         }
         if case .bytes = outcome { session.attachment = nil }
         return outcome
@@ -140,6 +140,8 @@ extension Server {
         freeSlots.append(session.slot)
         memoryWaiters.removeAll { $0.session === session }
         haltedVCPUs.removeAll { $0.session === session }
+        endRing(of: session)
+        removeInjections(of: session)
         stopServingPageRequests(session)
         log.debug("connection closed", metadata: ["connection": "\(session.id)"])
         for attachment in session.interrupts { detach(attachment) }

@@ -107,6 +107,9 @@ final class Session {
     var droppedInGap: UInt64 = 0
     var droppedEvents: UInt64 = 0
 
+    /// The shared-memory portal of the connection.
+    var ring: Ring?
+
     /// The interrupt entries that the connection is told of.
     var interrupts: [InterruptAttachment] = []
 
@@ -138,14 +141,20 @@ final class Session {
     }
 }
 
-/// A descriptor on its way to a client, in one object so that optional storage can hold it.
+/// A descriptor on its way to a client, or two, in one object so that optional storage can hold it.
 final class OutgoingDescriptor {
     let descriptor: OwnedFD
+    /// Its descriptor travels behind the first.
+    var companion: OutgoingDescriptor?
     /// Bytes of the output that must be written before the reply it belongs to begins.
     var bytesBefore: Int
 
     init(_ descriptor: consuming OwnedFD, bytesBefore: Int) {
         self.descriptor = descriptor
         self.bytesBefore = bytesBefore
+    }
+    /// The numbers of the descriptors, in their order.
+    var numbers: [Int32] {
+        [descriptor.rawValue] + (companion.map { [$0.descriptor.rawValue] } ?? [])
     }
 }

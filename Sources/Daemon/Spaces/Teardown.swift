@@ -33,6 +33,7 @@ extension Server {
         releaseFiles(of: session, cause: cause)
         let role = session.role
         if let space = session.space { stopServing(space, session) }
+        endRing(of: session)
         session.role = .observer
         session.processor = -1
         switch role {
@@ -62,6 +63,7 @@ extension Server {
         refusePageRequests(of: CollectionOfOne(space))
         for session in sessions.values where session.space === space {
             session.role = .observer
+            endRing(of: session)
             memoryWaiters.removeAll { $0.session === session }
             endHalt(of: session)
             if session.processor >= 0 { _ = machine.removeProcessor(session.processor) }

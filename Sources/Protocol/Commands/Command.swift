@@ -104,6 +104,16 @@ package enum Command: String, CaseIterable, Sendable {
     case pollWq = "poll-wq"
     case writeWq = "write-wq"
 
+    // Ring: Protos/swq/v1/ring.proto
+    case attachRing = "attach-ring"
+    case detachRing = "detach-ring"
+    case queryRings = "query-rings"
+
+    // Injection: Protos/swq/v1/injection.proto
+    case injectFault = "inject-fault"
+    case queryInjections = "query-injections"
+    case removeInjection = "remove-injection"
+
     // History: Protos/swq/v1/history.proto
     case queryHistory = "query-history"
     case queryBindings = "query-bindings"

@@ -83,6 +83,12 @@ package enum Request: Sendable {
     case unmapWq(WireUnmapWqArguments)
     case pollWq(WirePollWqArguments)
     case writeWq(WireWriteWqArguments)
+    case injectFault(WireInjectFaultArguments)
+    case queryInjections
+    case removeInjection(WireRemoveInjectionArguments)
+    case attachRing
+    case detachRing
+    case queryRings
     case queryHistory(WireQueryHistoryArguments)
     case queryBindings(WireQueryBindingsArguments)
     case xHistoryHold(WireXHistoryHoldArguments)
@@ -168,6 +174,12 @@ package enum Request: Sendable {
         case .unmapWq: .unmapWq
         case .pollWq: .pollWq
         case .writeWq: .writeWq
+        case .injectFault: .injectFault
+        case .queryInjections: .queryInjections
+        case .removeInjection: .removeInjection
+        case .attachRing: .attachRing
+        case .detachRing: .detachRing
+        case .queryRings: .queryRings
         case .queryHistory: .queryHistory
         case .queryBindings: .queryBindings
         case .xHistoryHold: .xHistoryHold
@@ -243,11 +255,14 @@ package enum Request: Sendable {
         case .unmapWq(let arguments): arguments
         case .pollWq(let arguments): arguments
         case .writeWq(let arguments): arguments
+        case .injectFault(let arguments): arguments
+        case .removeInjection(let arguments): arguments
         case .queryHistory(let arguments): arguments
         case .queryBindings(let arguments): arguments
         case .xHistoryHold(let arguments): arguments
         case .queryVersion, .queryCommands, .querySchema, .queryStatus, .queryConnection, .shutdown, .detach,
-            .queryProcessor, .hlt, .queryIoasidSets, .queryFabric, .queryIdxd:
+            .queryProcessor, .hlt, .queryIoasidSets, .queryFabric, .queryIdxd, .queryInjections, .attachRing,
+            .detachRing, .queryRings:
             nil
         }
     }
@@ -334,6 +349,12 @@ package enum Request: Sendable {
             case .unmapWq: .unmapWq(try WireUnmapWqArguments(jsonUTF8Bytes: json))
             case .pollWq: .pollWq(try WirePollWqArguments(jsonUTF8Bytes: json))
             case .writeWq: .writeWq(try WireWriteWqArguments(jsonUTF8Bytes: json))
+            case .injectFault: .injectFault(try WireInjectFaultArguments(jsonUTF8Bytes: json))
+            case .queryInjections: .queryInjections
+            case .removeInjection: .removeInjection(try WireRemoveInjectionArguments(jsonUTF8Bytes: json))
+            case .attachRing: .attachRing
+            case .detachRing: .detachRing
+            case .queryRings: .queryRings
             case .queryHistory: .queryHistory(try WireQueryHistoryArguments(jsonUTF8Bytes: json))
             case .queryBindings: .queryBindings(try WireQueryBindingsArguments(jsonUTF8Bytes: json))
             case .xHistoryHold: .xHistoryHold(try WireXHistoryHoldArguments(jsonUTF8Bytes: json))

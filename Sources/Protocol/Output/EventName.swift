@@ -17,6 +17,7 @@ package enum EventName: String, CaseIterable, Sendable {
     case eventsDropped = "EVENTS_DROPPED"
     case shutdown = "SHUTDOWN"
     case pageRequest = "PAGE_REQUEST"
+    case ringCorrupted = "RING_CORRUPTED"
 
     /// The name of an event.
     package init(_ event: WireEvent.OneOf_Data) {
@@ -37,6 +38,7 @@ package enum EventName: String, CaseIterable, Sendable {
             case .eventsDropped: .eventsDropped
             case .shutdown: .shutdown
             case .pageRequest: .pageRequest
+            case .ringCorrupted: .ringCorrupted
             }
     }
 }

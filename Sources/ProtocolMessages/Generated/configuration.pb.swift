@@ -1588,6 +1588,17 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   /// Clears the value of `pageRequestTimeoutMs`. Subsequent reads from it will return its default value.
   package mutating func clearPageRequestTimeoutMs() {self._pageRequestTimeoutMs = nil}
 
+  /// Longest time that the daemon goes on looking at a ring without work before it waits to be woken, microseconds, 0 to
+  /// 10000; 0: it looks only when woken. Default 100; 0 where the daemon has one processor.
+  package var ringSpinUs: UInt32 {
+    get {_ringSpinUs ?? 0}
+    set {_ringSpinUs = newValue}
+  }
+  /// Returns true if `ringSpinUs` has been explicitly set.
+  package var hasRingSpinUs: Bool {self._ringSpinUs != nil}
+  /// Clears the value of `ringSpinUs`. Subsequent reads from it will return its default value.
+  package mutating func clearRingSpinUs() {self._ringSpinUs = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1605,6 +1616,7 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   fileprivate var _drainTimeoutMs: UInt32? = nil
   fileprivate var _interruptsPerClient: UInt32? = nil
   fileprivate var _pageRequestTimeoutMs: UInt32? = nil
+  fileprivate var _ringSpinUs: UInt32? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -2297,7 +2309,7 @@ nonisolated extension WireOpenPointsConfiguration.InterruptHandleError: SwiftPro
 
 nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".LimitsConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0\u{4}\u{8}page_request_timeout_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0\u{4}\u{8}page_request_timeout_ms\0\u{4}\u{a}ring_spin_us\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2318,6 +2330,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self._drainTimeoutMs) }()
       case 12: try { try decoder.decodeSingularUInt32Field(value: &self._interruptsPerClient) }()
       case 20: try { try decoder.decodeSingularUInt32Field(value: &self._pageRequestTimeoutMs) }()
+      case 30: try { try decoder.decodeSingularUInt32Field(value: &self._ringSpinUs) }()
       default: break
       }
     }
@@ -2367,6 +2380,9 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._pageRequestTimeoutMs {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 20)
     } }()
+    try { if let v = self._ringSpinUs {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 30)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2384,6 +2400,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     if lhs._drainTimeoutMs != rhs._drainTimeoutMs {return false}
     if lhs._interruptsPerClient != rhs._interruptsPerClient {return false}
     if lhs._pageRequestTimeoutMs != rhs._pageRequestTimeoutMs {return false}
+    if lhs._ringSpinUs != rhs._ringSpinUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -167,6 +167,16 @@ package nonisolated struct WireEvent: Sendable {
     set {data = .pageRequest(newValue)}
   }
 
+  /// RING_CORRUPTED: a client has written into its ring what no program writes that uses it. Comes to that connection
+  /// in any case, which closes; and to admin connections.
+  package var ringCorrupted: WireRingCorruptedEvent {
+    get {
+      if case .ringCorrupted(let v)? = data {return v}
+      return WireRingCorruptedEvent()
+    }
+    set {data = .ringCorrupted(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// The event and its data.
@@ -202,6 +212,9 @@ package nonisolated struct WireEvent: Sendable {
     case interruptRevoked(WireInterruptRevokedEvent)
     /// PAGE_REQUEST: a device waits for a page. Connections that serve the address space receive it in any case.
     case pageRequest(WirePageRequest)
+    /// RING_CORRUPTED: a client has written into its ring what no program writes that uses it. Comes to that connection
+    /// in any case, which closes; and to admin connections.
+    case ringCorrupted(WireRingCorruptedEvent)
 
   }
 
@@ -709,7 +722,7 @@ fileprivate nonisolated let _protobuf_package = "swq.v1"
 
 nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ioasid_alloc\0\u{3}ioasid_bind\0\u{3}ioasid_unbind\0\u{3}ioasid_free\0\u{3}software_error\0\u{1}interrupt\0\u{3}vm_created\0\u{3}vm_destroyed\0\u{3}process_destroyed\0\u{3}wq_state\0\u{3}device_state\0\u{3}events_dropped\0\u{1}shutdown\0\u{3}interrupt_revoked\0\u{4}\u{6}page_request\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ioasid_alloc\0\u{3}ioasid_bind\0\u{3}ioasid_unbind\0\u{3}ioasid_free\0\u{3}software_error\0\u{1}interrupt\0\u{3}vm_created\0\u{3}vm_destroyed\0\u{3}process_destroyed\0\u{3}wq_state\0\u{3}device_state\0\u{3}events_dropped\0\u{1}shutdown\0\u{3}interrupt_revoked\0\u{4}\u{6}page_request\0\u{4}\u{a}ring_corrupted\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -912,6 +925,19 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
           self.data = .pageRequest(v)
         }
       }()
+      case 30: try {
+        var v: WireRingCorruptedEvent?
+        var hadOneofValue = false
+        if let current = self.data {
+          hadOneofValue = true
+          if case .ringCorrupted(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.data = .ringCorrupted(v)
+        }
+      }()
       default: break
       }
     }
@@ -982,6 +1008,10 @@ nonisolated extension WireEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     case .pageRequest?: try {
       guard case .pageRequest(let v)? = self.data else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
+    case .ringCorrupted?: try {
+      guard case .ringCorrupted(let v)? = self.data else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
     }()
     case nil: break
     }

@@ -172,7 +172,7 @@ package nonisolated struct WireCommandRule: Sendable {
   /// Clears the value of `takesDescriptor`. Subsequent reads from it will return its default value.
   package mutating func clearTakesDescriptor() {self._takesDescriptor = nil}
 
-  /// The reply brings exactly one file descriptor (SCM_RIGHTS).
+  /// The reply brings file descriptors (SCM_RIGHTS): one, unless the method says otherwise.
   package var returnsDescriptor: Bool {
     get {_returnsDescriptor ?? false}
     set {_returnsDescriptor = newValue}

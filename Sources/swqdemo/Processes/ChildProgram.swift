@@ -51,9 +51,9 @@ final class ChildProgram {
         _ = waitpid(id.rawValue, nil, 0)
     }
 
-    /// Adds a token to what `poller` watches: readable once the program has ended.
-    func watchExit(with poller: borrowing Poller, token: UInt64) throws {
-        try poller.add(handle.descriptor, events: .readable, token: token)
+    /// Waits until it says that it is ready; `false` when it ended instead, or took too long.
+    func waitUntilReady(_ readiness: borrowing ReadinessSocket) throws -> Bool {
+        try readiness.waitUntilReady(orEnd: handle, timeoutMilliseconds: Setting.patienceMilliseconds)
     }
 
     /// Asks it to end.

@@ -17,7 +17,7 @@ final class DaemonProgram {
         program = try ChildProgram(
             path, ["--socket", socketPath, "--state-dir", "\(directory)/state"],
             environment: ["NOTIFY_SOCKET": readiness.path], outputPath: logPath)
-        guard try readiness.waitUntilReady(program) else { throw DemoError("swqd does not get ready:\n\(log)") }
+        guard try program.waitUntilReady(readiness) else { throw DemoError("swqd does not get ready:\n\(log)") }
     }
 
     var id: ProcessID { program.id }

@@ -193,7 +193,7 @@ private final class DeviceDriver {
                 #expect(isNew, "a group has one request; seed \(seed)")
             case .pageRequestWithdrawn(let group):
                 #expect(askedGroups.remove(group) != nil, "seed \(seed)")
-            case .softwareError, .interruptHandlesVoided:
+            case .softwareError, .interruptHandlesVoided, .injected:
                 break
             }
         }

@@ -224,6 +224,9 @@ package final class WireClient {
         return descriptor
     }
 
+    /// A second descriptor of the connection.
+    package func duplicateDescriptor() throws -> OwnedFD { try connection.socket.descriptor.duplicate() }
+
     /// Tells the daemon that nothing more will come.
     package func finishSending() throws {
         try connection.socket.finishWriting()

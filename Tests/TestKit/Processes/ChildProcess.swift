@@ -114,11 +114,20 @@ package final class ChildProcess {
             unsafe posix_spawn_file_actions_adddup2(&actions, number, CInt(3 + index))
         }
 
+        // Not those of this thread: the threads that tests run on block most.
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var blocked = sigset_t()
+        unsafe sigemptyset(&blocked)
+        unsafe posix_spawnattr_setsigmask(&attributes, &blocked)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
         var process: pid_t = 0
         let environment = launch.environment.map { "\($0)=\($1)" }
         let code = unsafe withCStrings([launch.program] + launch.arguments) { arguments in
             unsafe withCStrings(environment) { variables in
-                unsafe posix_spawn(&process, launch.program, &actions, nil, arguments, variables)
+                unsafe posix_spawn(&process, launch.program, &actions, &attributes, arguments, variables)
             }
         }
         guard code == 0, let started = ProcessID(rawValue: process) else {
