@@ -414,8 +414,8 @@ extension ForeignTransfer {
             guard case .copied(let written) = write(bounce.pieces, dataByteCount, in: &memory) else { return nil }
             if written < dataByteCount {
                 recordState = .notWritten
-                retreat(to: written, of: window, in: bounce)
-                return dataByteCount
+                guard let rest = retreat(to: written, in: bounce) else { return dataByteCount }
+                return complete(rest.blocks, of: window, room: rest.room, in: &memory, through: bounce)
             }
             if record != nil { recordState = written == wanted ? .written : .faulted }
         }
@@ -443,35 +443,31 @@ extension ForeignTransfer {
         return .copied(done)
     }
 
-    /// Takes over the blocks of a window whose data were written up to a byte, or ends the transfer there when there is
-    /// none.
-    private mutating func retreat(to written: Int, of window: UInt64, in bounce: ForeignBounce) {
-        let ran = bounce.window.blocksDone
+    /// What of a window can be done whose data were written up to a byte; `nil` when that is nothing, and the transfer
+    /// has ended there. Buffers behind that byte have got nothing yet.
+    private mutating func retreat(to written: Int, in bounce: ForeignBounce) -> (blocks: UInt64, room: Int)? {
         var before = 0
         for operand in 0..<transfer.kind.steppedOperandCount where transfer.kind.writes(operand) {
-            let byteCount = ran * Int(transfer.strides[operand])
+            let byteCount = bounce.window.blocksDone * Int(transfer.strides[operand])
             guard written >= before + byteCount else {
                 let covered = written - before
                 let blocks = transfer.wholeBlocks(in: UInt64(covered), of: operand)
                 guard blocks > 0 else {
                     fail(operand: operand, offset(of: operand, after: covered), isWrite: true)
-                    return
+                    return nil
                 }
-                runKernels(blocks, room: 0, in: bounce)
-                _ = transfer.absorb(bounce.window)
-                return
+                return (blocks, 0)
             }
             before += byteCount
         }
         // Create Delta Record, at the buffer of the entries.
         let room = written - before
-        let needed = transfer.looseBuffer(blocks: UInt64(ran))?.needed ?? 0
-        guard room >= Int(needed) else {
+        let blocks = UInt64(bounce.window.blockCount)
+        guard room >= Int(transfer.looseBuffer(blocks: blocks)?.needed ?? 0) else {
             fail(operand: 2, Int(transfer.recordSize) + room, isWrite: true)
-            return
+            return nil
         }
-        runKernels(UInt64(bounce.window.blockCount), room: room, in: bounce)
-        _ = transfer.absorb(bounce.window)
+        return (blocks, room)
     }
 }
 
