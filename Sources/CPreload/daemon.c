@@ -12,8 +12,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "execute.h"
 #include "json.h"
 #include "lifetime.h"
+#include "patch.h"
 #include "ring.h"
 #include "syscalls.h"
 
@@ -343,6 +345,33 @@ int swq_daemon_write_attribute(const char *path, const void *bytes, size_t count
     return finish_write(&call, written);
 }
 
+/// A submission as a request of its own. It uses libc, so it is for traps alone: sites are not patched with it.
+static enum swq_answer submit_by_request(
+    enum swq_operation operation, uint64_t destination, const uint64_t words[8]) {
+    struct call call;
+    bool is_enqcmd = operation == SWQ_ENQCMD;
+    if (!call_begin(&call, is_enqcmd ? "enqcmd" : "movdir64b")) return SWQ_ANSWER_GONE;
+    char address[24];
+    snprintf(address, sizeof address, "0x%llx", (unsigned long long)destination);
+    swq_json_put(&call.writer, ", \"arguments\": {\"destination\": ");
+    swq_json_put_text(&call.writer, address);
+    swq_json_put(&call.writer, ", \"descriptor\": ");
+    swq_json_put_bytes(&call.writer, words, 8 * sizeof *words);
+    swq_json_put(&call.writer, "}");
+    int error;
+    struct swq_json result = call_reply(&call, &error);
+    enum swq_answer answer = SWQ_ANSWER_ACCEPTED;
+    if (!result.start) {
+        answer = SWQ_ANSWER_GONE;
+    } else if (swq_json_member(result, "exception").start) {
+        answer = SWQ_ANSWER_PROTECTION;
+    } else if (is_enqcmd && swq_json_is_true(swq_json_member(result, "zf"))) {
+        answer = SWQ_ANSWER_RETRY;
+    }
+    call_end(&call);
+    return answer;
+}
+
 /// Becomes a process of the daemon, whose memory is this process's, and gets a ring. 0 or an error number.
 static int attach_locked(struct call *call) {
     if (atomic_load(&call->own->connection) >= SWQ_ATTACHED) return 0;
@@ -360,6 +389,14 @@ static int attach_locked(struct call *call) {
     call->writer = begin("attach-ring");
     received_count = 0;
     struct swq_json result = call_reply(call, &error);
+    if (!result.start && atomic_load(&call->own->connection) != SWQ_GONE) {
+        // A daemon that gives out no ring: slow, but the same device.
+        swq_patch_forbid();
+        atomic_store(&swq_submit, submit_by_request);
+        call->own->bell = -1;
+        atomic_store_explicit(&call->own->connection, SWQ_ATTACHED, memory_order_release);
+        return 0;
+    }
     uint64_t ring_bytes = 0;
     if (error == 0 && (received_count != 2 || !swq_json_number(swq_json_member(result, "size"), &ring_bytes)))
         error = EIO;

@@ -21,7 +21,9 @@ static const uint64_t HIGHEST_ADDRESS = 0x7ffffffff000;
 /// How far a jump reaches, less what a thunk and an instruction measure.
 static const uint64_t REACH = 0x7fff0000;
 
-static _Atomic bool can_synchronise;
+static _Atomic bool can_synchronise, is_forbidden;
+
+void swq_patch_forbid(void) { atomic_store(&is_forbidden, true); }
 
 void swq_patch_prepare(void) {
     long result = swq_syscall2(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0);
@@ -160,7 +162,8 @@ static void patch_locked(
 void swq_patch(
     uint64_t address, const struct swq_instruction *instruction, const uint8_t *code, struct swq_site *site) {
     struct swq_lifetime *lifetime = atomic_load(&swq_lifetime);
-    if (!lifetime || instruction->length < JUMP_BYTES || (site && site->state == SWQ_SITE_REFUSED)) return;
+    if (!lifetime || atomic_load(&is_forbidden) || instruction->length < JUMP_BYTES) return;
+    if (site && site->state == SWQ_SITE_REFUSED) return;
     if (instruction->operation != SWQ_ENQCMD && instruction->operation != SWQ_MOVDIR64B) return;
     uint64_t mask;
     swq_signals_hold(&mask);

@@ -17,6 +17,9 @@ void swq_patch(uint64_t address, const struct swq_instruction *instruction, cons
 /// Asks the kernel for what patching beside running threads needs. Once per process.
 void swq_patch_prepare(void);
 
+/// From now on no site is patched: submissions need what only a trap may use.
+void swq_patch_forbid(void);
+
 /// The site whose thunk contains the return address that a trampoline pushed.
 struct swq_site *swq_patch_site_of_return(uint64_t return_address);
 
