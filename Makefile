@@ -17,8 +17,8 @@ FILTER ?=
 RELEASE := -c release --static-swift-stdlib
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: build install demo demo-scalability test test-fast test-clients bench sanitize sanitize-thread sanitize-address \
-	check check-systemd check-install lint format clean
+.PHONY: build install demo demo-scalability test test-fast test-clients bench sanitize sanitize-thread \
+	sanitize-address check check-systemd check-install lint format clean
 
 build:
 	scripts/bootstrap --build

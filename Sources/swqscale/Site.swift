@@ -117,7 +117,8 @@ final class Site {
         try machine.publishBinding(token)
         guard
             machine.writeModelSpecificRegister(
-                IA32PASID.address, value: 1 << 31 | UInt64(Self.guestPASID.rawValue), on: processor).exception == nil
+                IA32PASID.address, value: 1 << 31 | UInt64(Self.guestPASID.rawValue), on: processor
+            ).exception == nil
         else { throw Failure(description: "IA32_PASID takes no value") }
         do throws(SharingRefusal) {
             let type: InterfaceType = scheme == .sharedQueue ? .sharedQueue : .dedicatedQueue

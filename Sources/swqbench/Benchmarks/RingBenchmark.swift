@@ -17,7 +17,8 @@ struct RingBenchmark: Benchmark {
         _ = try client.execute("bind-process", ["device": "dsa0"], returning: Bound.self)
         let portal = try client.execute("map-portal", ["device": "dsa0", "wq": 0], returning: Mapped.self)
         _ = try client.execute("attach-ring", [:], returning: Attached.self)
-        let (memory, bell) = (try client.takeDescriptor(), try client.takeDescriptor())
+        let memory = try client.takeDescriptor()
+        let bell = try client.takeDescriptor()
         var retries: UInt64 = 0
         let comparison = try Processors.pinned(to: processors.load) {
             try Comparison.interleaved(runs: context.plan.runs) {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import Platform
+internal import Protocol
 
 /// `swqctl run`
 struct RunCommand: ParsableCommand {

@@ -27,7 +27,8 @@ import Testing
         #expect(fixture.status(0) == .hardwareError)
         #expect(fixture.status(1) == .success)
         #expect(fixture.status(2) == .success)
-        let spent = try #require(fixture.device.injector.remove(1))
+        let removed = fixture.device.injector.remove(1)
+        let spent = try #require(removed)
         #expect(spent.isSpent)
         #expect(spent.injectionCount == 1)
         #expect(fixture.device.injector.remove(1) == nil)
@@ -123,7 +124,8 @@ import Testing
         #expect(fixture.device.state == .halted)
         #expect((0..<4).map { fixture.status($0) } == [.success, .none, .none, .none])
         #expect(fixture.device.workQueues[0].counts.abandoned == 3)
-        #expect(!fixture.device.hasWork)
+        let hasWork = fixture.device.hasWork
+        #expect(!hasWork)
     }
 
     @Test(arguments: [InjectionRule.Action.disableWorkQueue, .revokePASID])

@@ -1,4 +1,5 @@
 import DSASpec
+import PCIe
 import Platform
 import Protocol
 import ProtocolMessages

@@ -33,10 +33,12 @@ import Testing
 
     /// A vCPU in a process of its own submits under guest PASID 5 and waits for its record; the process ends, and the
     /// vCPU with it.
-    private static func runVCPU(_ number: UInt32, of vm: UInt32, portal: UInt64) async {
+    private static func runVCPU(
+        _ number: UInt32, of vm: UInt32, portal: UInt64, at path: String
+    ) async {
         await #expect(processExitsWith: .success) {
             [
-                path = daemon.socketPath as String, number = number as UInt32, vm = vm as UInt32,
+                path = path as String, number = number as UInt32, vm = vm as UInt32,
                 portal = portal as UInt64
             ]
             in
@@ -57,9 +59,10 @@ import Testing
         let (vmm, vm, vcpu, portal) = try makeVM()
         try vmm.bindGuestPASID(5, vm: vm)
         try vcpu.setPASID(5)
-        async let first: Void = Self.runVCPU(1, of: vm, portal: portal)
-        async let second: Void = Self.runVCPU(2, of: vm, portal: portal)
-        async let third: Void = Self.runVCPU(3, of: vm, portal: portal)
+        let path = daemon.socketPath
+        async let first: Void = Self.runVCPU(1, of: vm, portal: portal, at: path)
+        async let second: Void = Self.runVCPU(2, of: vm, portal: portal, at: path)
+        async let third: Void = Self.runVCPU(3, of: vm, portal: portal, at: path)
         _ = await (first, second, third)
         #expect(try !vcpu.enqcmd(.noOp(record: Self.memory), to: portal).zf)
         #expect(try vcpu.completion(at: Self.memory).status == .success)
