@@ -46,7 +46,6 @@ struct completion {
 
 enum {
     OPCODE_MOVE = 3u << 24,
-    FLAG_BLOCK_ON_FAULT = 1 << 1,
     FLAG_RECORD = 1 << 2,
     FLAG_WANTED = 1 << 3,
     SUCCESS = 1,
@@ -115,7 +114,7 @@ static void *map_portal(int fd) {
 static struct descriptor move_of(const void *source, void *destination, uint32_t size, struct completion *record) {
     record->status = 0;
     return (struct descriptor){
-        .flags = OPCODE_MOVE | FLAG_BLOCK_ON_FAULT | FLAG_RECORD | FLAG_WANTED, .completion = (uint64_t)record,
+        .flags = OPCODE_MOVE | FLAG_RECORD | FLAG_WANTED, .completion = (uint64_t)record,
         .source = (uint64_t)source, .destination = (uint64_t)destination, .size = size,
     };
 }
