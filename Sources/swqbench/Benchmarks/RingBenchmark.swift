@@ -11,7 +11,9 @@ struct RingBenchmark: Benchmark {
 
     func measure(_ name: String, in context: BenchmarkContext) throws -> Row {
         let processors = try Processors()
-        let daemon = try Daemon(context, processor: processors.server)
+        // A daemon that may use one processor takes it that its clients may use no other.
+        let daemon = try Daemon(
+            context, processor: processors.server, configuration: #"{"limits": {"ringSpinUs": 100}}"#)
         let client = try daemon.connect()
         try client.run("attach-process")
         _ = try client.execute("bind-process", ["device": "dsa0"], returning: Bound.self)
