@@ -113,10 +113,11 @@ let package = Package(
             path: "Tests/TestKit", swiftSettings: strict),
         .testTarget(name: "DSASpecTests", dependencies: ["TestKit", "DSASpec", "PCIe"], swiftSettings: strict),
         .testTarget(name: "IOMMUTests", dependencies: ["TestKit", "IOMMU", "PCIe"], swiftSettings: strict),
-        .testTarget(name: "DSATests", dependencies: ["DSA", "DSASpec", "PCIe", "IOMMU"], swiftSettings: strict),
+        .testTarget(
+            name: "DSATests", dependencies: ["TestKit", "DSA", "DSASpec", "PCIe", "IOMMU"], swiftSettings: strict),
         .target(name: "DSAOracle", path: "Tests/DSAOracle", swiftSettings: core),
         .testTarget(
-            name: "DSAOracleTests", dependencies: ["DSAOracle", "DSA", "DSASpec", "PCIe", "IOMMU"],
+            name: "DSAOracleTests", dependencies: ["TestKit", "DSAOracle", "DSA", "DSASpec", "PCIe", "IOMMU"],
             swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Machine", "DSA", "DSASpec", "IOMMU", "Virtualization", "PCIe"],

@@ -24,6 +24,8 @@ public enum MachineEffect: Sendable {
     case pageRequest(PendingPageRequest)
     /// An injected failure of a device is the driver's to carry out.
     case injected(device: Int, InjectedRequest)
+    /// What ``Machine/resetFunction(device:by:)`` asked for is done.
+    case functionReset(device: Int)
 }
 
 /// The whole platform as one value: processors, address spaces, IOASIDs, IOMMU, devices.
@@ -154,6 +156,11 @@ extension Machine {
     /// Holds or releases an engine; see ``Device/setHold(_:engine:)``.
     public mutating func setHold(_ isHeld: Bool, engine: Int, device index: Int) {
         devices[index].setHold(isHeld, engine: engine)
+    }
+
+    /// Writes GENCFG of device `index`; see ``Device/configure(_:)``.
+    public mutating func configure(_ wanted: GeneralConfiguration, device index: Int) -> Bool {
+        devices[index].configure(wanted)
     }
 
     /// Writes GENCFG User-mode Interrupts Enable of device `index`; see ``Device/enableUserInterrupts(_:)``.

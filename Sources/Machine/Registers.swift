@@ -30,4 +30,11 @@ extension Machine {
         devices[index].halt(until: reset)
         collectEffects(ofDevice: index)
     }
+
+    /// Resets the function of device `index` from outside; see ``Device/resetFunction(by:restoring:)``. The host
+    /// restores its configuration space.
+    public mutating func resetFunction(device index: Int, by reset: HaltReset) {
+        devices[index].resetFunction(by: reset, restoring: devices[index].function)
+        collectEffects(ofDevice: index)
+    }
 }

@@ -124,6 +124,7 @@ extension Machine {
             case .commandCompleted(let error): effects.append(.commandCompleted(device: index, error))
             case .interrupt(let interrupt): effects.append(.interrupt(device: index, interrupt))
             case .interruptHandlesVoided: revokeInterrupts(ofDevice: index)
+            case .functionReset: effects.append(.functionReset(device: index))
             case .drained(let token): finishDrain(token)
             case .pageRequest(let request):
                 if !receive(request, ofDevice: index) { hasRefused = true }

@@ -18,8 +18,10 @@ package struct OracleContext: Sendable {
     package var isBlockOnFaultEnabled = false
     /// GENCFG User-mode Interrupts Enable.
     package var isUserInterruptEnabled = false
-    /// Interrupt handles that the PASID may use.
-    package var interruptHandles: Set<UInt16> = []
+    /// Interrupt handles that a PASID may use.
+    package var interruptHandles: [UInt32: Set<UInt16>] = [:]
+    /// VERSION is 2.0: steering tags are reserved, and SWERROR says whether its Error Information is valid.
+    package var isGeneration2 = false
     /// WQCFG Maximum Transfer Size.
     package var maximumTransfer: UInt64
     /// WQCFG Maximum Batch Size.
@@ -37,12 +39,30 @@ package struct OracleContext: Sendable {
         0x1D, 0x1B, 0x10, 0x11, 0x12, 0x19, 0x1E, 0x13, 0x14, 0x15, 0x18, 0x17, 0x1C, 0x16,
     ]
 
+    /// The same from its end, behind what concerns the record itself.
+    package static let reversedCheckOrder: [UInt8] =
+        Array(suggestedCheckOrder.prefix(2)) + suggestedCheckOrder.dropFirst(2).reversed()
+
     /// The defaults are those that Appendix B suggests.
     package struct OpenPoints: Sendable {
+        /// Number 1: a missing required flag is reported together with all that are required.
+        package var namesAllRequiredFlags = false
         /// Number 3: a DIF transfer size that is no multiple of the block is refused with 0x13.
         package var refusesPartialBlocks = true
+        /// Number 4: a delta record with a fragment of an entry is refused with 0x15.
+        package var refusesFragments = false
         /// Number 5: the stored application tag is masked before it is compared.
         package var masksStoredApplicationTag = false
+        /// Number 6: the application tags of a record are masked.
+        package var masksReportedApplicationTag = false
+        /// Number 7: a Cache Flush faults as a write.
+        package var flushWrites = false
+        /// Number 8: the steering tag flags of DSA 1 are taken.
+        package var acceptsSteeringTags = false
+        /// Number 14: a DIF Strip to just below its source is refused with 0x16.
+        package var refusesNearbyStrip = false
+        /// Number 15: a Compare looks at the whole byte of Expected Result.
+        package var comparesWholeExpectation = false
         /// Number 16: an All-F error is reported although all three checks are disabled.
         package var reportsAllFErrorWithoutChecks = true
 

@@ -113,6 +113,28 @@ import Testing
         #expect(device.workQueues[0].isEnabled)
     }
 
+    @Test func `Read buffers and traffic classes of groups, and the limit of the device, are written to the device`()
+        throws
+    {
+        func group(_ index: Int, _ members: String) -> String {
+            """
+            {"dev":"group0.\(index)", \(members)
+             "grouped_workqueues":[\(LayoutText.workQueue(index, group: index))],
+             "grouped_engines":[{"dev":"engine0.\(index)", "group_id":\(index)}]}
+            """
+        }
+        let device = try device(
+            """
+            [{"dev":"dsa0", "read_buffer_limit":40, "groups":[
+              \(group(0, #""read_buffers_reserved":6, "read_buffers_allowed":20, "use_read_buffer_limit":1,"#)),
+              \(group(1, #""tokens_reserved":0, "tokens_allowed":0, "traffic_class_a":5, "traffic_class_b":-1,"#)),
+              \(group(2, #""read_buffers_allowed":8, "traffic_class_a":-1, "traffic_class_b":7,"#))]}]
+            """)
+        // TC-A in bits 2 to 0, TC-B in 5 to 3, the limit in 7, reserved in 15 to 8, allowed in 27 to 20.
+        #expect(device.groupFlags.map(\.rawValue) == [0x0140_0689, 0x0600_000D, 0x0080_0038, 0x0600_0009])
+        #expect(device.generalConfiguration.rawValue == 1 << 12 | 40)
+    }
+
     @Test(arguments: [
         (1, 0), (2, 1), (3, 2), (4096, 12), (4097, 13), (1 << 31, 31), ((1 << 30) + 1, 31),
     ])
@@ -219,6 +241,8 @@ import Testing
     }
 
     private static let engine = "[0].groups[0].grouped_engines"
+    private static let allowed = #""read_buffers_allowed":96"#
+    private static let reserved = #""read_buffers_reserved":0"#
 
     static let cases: [Case] = [
         // The file.
@@ -257,7 +281,10 @@ import Testing
                 + "grouped_engines, grouped_workqueues, read_buffers_allowed, read_buffers_reserved, tokens_allowed, "
                 + "tokens_reserved, traffic_class_a, traffic_class_b, use_read_buffer_limit, use_token_limit"),
         .group("tokens_reserved", "-1", "is -1; 0 to 96 is accepted"),
-        .group("use_token_limit", "2", "is 2; 0 to 1 is accepted"),
+        .group("use_token_limit", "1", "is 1; 0 is accepted: read_buffer_limit is 0"),
+        .group(
+            "tokens_allowed", "96",
+            "is another name of read_buffers_allowed, which is given too; give one"),
         .group("traffic_class_a", "8", "is 8; -1 to 7 is accepted"),
         .group(
             "desc_progress_limit", "1",
@@ -327,6 +354,27 @@ import Testing
                 LayoutText.group(0, workQueues: [LayoutText.workQueue(0, changes: ["size": "100"])]),
                 LayoutText.group(1, workQueues: [LayoutText.workQueue(1, group: 1, changes: ["size": "29"])]),
             ]), "[0]: Enable Device fails with 0x14: the WQ sizes sum to 129; up to 128 are accepted"),
+        Case(
+            LayoutText.device(groups: [
+                LayoutText.group(0, engines: [0, 1]).replacing(allowed, with: #""read_buffers_allowed":7"#)
+            ]), "[0]: Enable Device fails with 0x18: group 0 may use 7 read buffers; 8 to 96 are accepted"),
+        Case(
+            LayoutText.device(groups: [
+                LayoutText.group(0),
+                LayoutText.group(1).replacing(reserved, with: #""read_buffers_reserved":90"#),
+            ]), "[0]: Enable Device fails with 0x18: group 0 may use 96 read buffers; 4 to 6 are accepted"),
+        Case(
+            LayoutText.device(groups: [
+                LayoutText.group(0).replacing(reserved, with: #""read_buffers_reserved":50"#),
+                LayoutText.group(1).replacing(reserved, with: #""read_buffers_reserved":47"#),
+            ]), "[0]: Enable Device fails with 0x18: the groups reserve 97 read buffers; up to 96 are accepted"),
+        Case(
+            LayoutText.device(groups: [
+                LayoutText.group(0, engines: [0, 1])
+                    .replacing(#""use_read_buffer_limit":0"#, with: #""use_read_buffer_limit":1"#)
+            ]).replacing(#""read_buffer_limit":0"#, with: #""read_buffer_limit":7"#),
+            "[0]: Enable Device fails with 0x18: the read buffers of the groups that use read_buffer_limit are "
+                + "fewer than 4 for each engine"),
         Case(
             LayoutText.device(groups: [LayoutText.group(0), LayoutText.group(2, engines: [])]),
             "[0]: Enable Device fails with 0x15: group 2 has WQs and no engines; both or neither are accepted"),

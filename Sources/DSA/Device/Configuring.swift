@@ -63,7 +63,7 @@ extension DeviceProfile {
     }
 
     /// GENCFG after power-on (dsa-device 7.5).
-    var powerOnConfiguration: GeneralConfiguration {
+    public var powerOnConfiguration: GeneralConfiguration {
         GeneralConfiguration(
             rawValue: groupFeatures.contains(.globalReadBufferLimit) ? UInt32(readBufferCount & 0xFF) : 0)
     }

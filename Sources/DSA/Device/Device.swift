@@ -67,8 +67,8 @@ public struct Device: ~Copyable {
 
     var pendingDrains: [PendingDrain] = []
     var activeCommand: ActiveCommand?
-    /// A function level reset waits for descriptors to leave.
-    var isBeingReset = false
+    /// A reset from outside that waits for the windows that run.
+    var pendingFunctionReset: PendingFunctionReset?
     /// CMD bit 31 of the command that CMDSTATUS is about.
     var commandRequestsInterrupt = false
 

@@ -149,4 +149,6 @@ public enum DeviceEffect: Sendable {
     case interruptHandlesVoided
     /// An injected failure is the driver's to carry out.
     case injected(InjectedRequest)
+    /// What ``Device/resetFunction(by:restoring:)`` asked for is done.
+    case functionReset
 }

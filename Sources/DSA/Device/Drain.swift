@@ -56,7 +56,7 @@ extension Device {
             }
         }
         if activeCommand != nil { settleCommand() }
-        if isBeingReset { settleReset() }
+        if pendingFunctionReset != nil { settleFunctionReset() }
     }
 
     /// Whether a selected descriptor with a sequence of at most `watermark` is in a WQ or an engine.

@@ -48,6 +48,7 @@ extension Device {
             for engine in engines.indices where groups[index].engines >> UInt64(engine) & 1 == 1 {
                 engines[engine].group = index
             }
+            arbiters[index] = Arbiter()
         }
         pageRequests.hasResponseFailure = false
         if usesEventLog { startEventLog() }
@@ -69,7 +70,7 @@ extension Device {
             workQueue: configuration)
         workQueues[index].prepareStorage()
         workQueues[index].state = .enabled
-        loadArbiter(of: group)
+        arbiters[group].add(workQueue: index, priority: configuration.priority)
         noteOccupancy(of: index)
         return .none
     }
@@ -125,16 +126,6 @@ extension Device {
             if flags.usesGlobalReadBufferLimit { enginesUnderGlobalLimit += engineCount }
         }
         return Int(generalConfiguration.globalReadBufferLimit) >= 4 * enginesUnderGlobalLimit
-    }
-
-    /// Loads the credit counters of a group from the priorities of its enabled WQs.
-    private mutating func loadArbiter(of group: Int) {
-        arbiters[group].load(
-            workQueues.indices.compactMap { index in
-                let isMember = groups[group].workQueues >> UInt64(index) & 1 == 1
-                guard isMember, workQueues[index].state != .disabled else { return nil }
-                return (workQueue: index, priority: workQueues[index].configuration.priority)
-            })
     }
 }
 

@@ -13,10 +13,17 @@ struct Arbiter: Sendable {
     private var members: [Member] = []
     private var next = 0
 
-    /// Goes round `members`, given as (WQ index, priority 1...15), in this order.
-    mutating func load(_ members: [(workQueue: Int, priority: UInt8)]) {
-        self.members = members.map { Member(workQueue: $0.workQueue, priority: $0.priority, credit: $0.priority) }
-        next = 0
+    /// Takes a WQ that was enabled into the round, by its index, with full credit. The others keep their credit and
+    /// their turn, so that their shares stay exact whoever joins.
+    mutating func add(workQueue: Int, priority: UInt8) {
+        let member = Member(workQueue: workQueue, priority: priority, credit: priority)
+        let place = members.firstIndex { $0.workQueue >= workQueue } ?? members.count
+        if place < members.count, members[place].workQueue == workQueue {
+            members[place] = member
+        } else {
+            members.insert(member, at: place)
+            if place < next { next += 1 }
+        }
     }
 
     /// The next WQ to serve, or `nil` when none of the group has work.

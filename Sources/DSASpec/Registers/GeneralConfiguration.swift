@@ -48,7 +48,7 @@ public struct GeneralControl: OptionSet, Hashable, Sendable, BitwiseCopyable {
 }
 
 /// GENSTS bits 3:2: what makes a halted device usable again (DSA 3.0 §9.2.9, dsa-device 7.3).
-public enum HaltReset: UInt8, Sendable, CaseIterable {
+public enum HaltReset: UInt8, Sendable, CaseIterable, Comparable {
     /// The Reset Device command.
     case resetDevice = 0
     /// A function level reset.
@@ -57,4 +57,7 @@ public enum HaltReset: UInt8, Sendable, CaseIterable {
     case warm = 2
     /// A cold reset of the platform.
     case cold = 3
+
+    /// A reset does all that a lesser one does.
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

@@ -175,6 +175,7 @@ extension Server {
             case .writeRegister(let arguments): try writeRegister(arguments, id, session)
             case .queryFunction(let arguments): try queryFunction(arguments, id, session)
             case .configureFunction(let arguments): try configureFunction(arguments, id, session)
+            case .resetFunction(let arguments): try resetFunction(arguments, id, session)
             case .xDeviceHalt(let arguments): try haltDevice(arguments, id, session)
             case .readConfig(let arguments): try readConfiguration(arguments, id, session)
             case .writeConfig(let arguments): try writeConfiguration(arguments, id, session)

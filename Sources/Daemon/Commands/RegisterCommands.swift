@@ -93,6 +93,22 @@ extension Server {
         replyEmpty(to: session, id: id)
     }
 
+    func resetFunction(
+        _ arguments: WireResetFunctionArguments, _ id: RequestID, _ session: Session
+    ) throws(WireError) {
+        let index = try deviceIndex(arguments.device)
+        let reset: HaltReset =
+            switch arguments.reset {
+            case .warm: .warm
+            case .cold: .cold
+            case .functionLevel, .UNRECOGNIZED: .functionLevel
+            }
+        machine.resetFunction(device: index, by: reset)
+        announceStates(ofDevice: index)
+        deliverEffects()
+        replyEmpty(to: session, id: id)
+    }
+
     func haltDevice(_ arguments: WireXDeviceHaltArguments, _ id: RequestID, _ session: Session) throws(WireError) {
         let index = try deviceIndex(arguments.device)
         guard machine.devices[index].state != .halted else {

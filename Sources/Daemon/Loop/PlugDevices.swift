@@ -46,6 +46,7 @@ extension DeviceSetup {
         for (index, group) in groups.enumerated() {
             driver.load(groupFlags[index], engines: group.engines, intoGroup: index, device: device)
         }
+        if let limit = globalReadBufferLimit { driver.load(readBufferLimit: Int(limit), device: device) }
     }
 
     /// Binds a device or WQ, which issues a command.

@@ -146,6 +146,8 @@ extension Server {
             announcePageRequest(pending)
         case .injected(let device, let request):
             carryOut(request, device: device)
+        case .functionReset(let device):
+            announceStates(ofDevice: device)
         }
     }
 

@@ -65,6 +65,8 @@ extension Driver {
             kept.groups[group].readBuffersReserved = Int(flags.readBuffersReserved)
             kept.groups[group].readBuffersAllowed = Int(flags.readBuffersAllowed)
             kept.groups[group].usesReadBufferLimit = flags.usesGlobalReadBufferLimit
+            kept.groups[group].trafficClassA = flags.trafficClassA
+            kept.groups[group].trafficClassB = flags.trafficClassB
             kept.groups[group].workDescriptorLimitShift = flags.workDescriptorLimitShift
             kept.groups[group].batchDescriptorLimitShift = flags.batchDescriptorLimitShift
         }

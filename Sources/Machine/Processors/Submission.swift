@@ -146,7 +146,9 @@ extension Machine {
                 return refuseDeferrableWrite(toDevice: device)
             }
             return devices[device].enqueue(words, to: portal)
-        case .portal, .memory, .nothing:
+        case .dummyPortal(let device) where devices.contains(device):
+            return .requestRetryStatus
+        case .portal, .dummyPortal, .memory, .nothing:
             return .unsupportedRequest
         }
     }
@@ -159,7 +161,7 @@ extension Machine {
             collectEffects(ofDevice: device)
         case .memory:
             for index in 0..<8 { memory.store64(words[word: index], at: target.advanced(by: UInt64(index) * 8)) }
-        case .portal, .nothing:
+        case .portal, .dummyPortal, .nothing:
             break
         }
     }

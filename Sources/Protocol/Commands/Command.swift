@@ -80,6 +80,7 @@ package enum Command: String, CaseIterable, Sendable {
     case writeRegister = "write-register"
     case queryFunction = "query-function"
     case configureFunction = "configure-function"
+    case resetFunction = "reset-function"
     case xDeviceHalt = "x-device-halt"
 
     // Fabric: Protos/swq/v1/fabric.proto

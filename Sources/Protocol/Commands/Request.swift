@@ -66,6 +66,7 @@ package enum Request: Sendable {
     case writeRegister(WireWriteRegisterArguments)
     case queryFunction(WireQueryFunctionArguments)
     case configureFunction(WireConfigureFunctionArguments)
+    case resetFunction(WireResetFunctionArguments)
     case xDeviceHalt(WireXDeviceHaltArguments)
     case readConfig(WireReadConfigArguments)
     case writeConfig(WireWriteConfigArguments)
@@ -157,6 +158,7 @@ package enum Request: Sendable {
         case .writeRegister: .writeRegister
         case .queryFunction: .queryFunction
         case .configureFunction: .configureFunction
+        case .resetFunction: .resetFunction
         case .xDeviceHalt: .xDeviceHalt
         case .readConfig: .readConfig
         case .writeConfig: .writeConfig
@@ -240,6 +242,7 @@ package enum Request: Sendable {
         case .writeRegister(let arguments): arguments
         case .queryFunction(let arguments): arguments
         case .configureFunction(let arguments): arguments
+        case .resetFunction(let arguments): arguments
         case .xDeviceHalt(let arguments): arguments
         case .readConfig(let arguments): arguments
         case .writeConfig(let arguments): arguments
@@ -332,6 +335,7 @@ package enum Request: Sendable {
             case .writeRegister: .writeRegister(try WireWriteRegisterArguments(jsonUTF8Bytes: json))
             case .queryFunction: .queryFunction(try WireQueryFunctionArguments(jsonUTF8Bytes: json))
             case .configureFunction: .configureFunction(try WireConfigureFunctionArguments(jsonUTF8Bytes: json))
+            case .resetFunction: .resetFunction(try WireResetFunctionArguments(jsonUTF8Bytes: json))
             case .xDeviceHalt: .xDeviceHalt(try WireXDeviceHaltArguments(jsonUTF8Bytes: json))
             case .readConfig: .readConfig(try WireReadConfigArguments(jsonUTF8Bytes: json))
             case .writeConfig: .writeConfig(try WireWriteConfigArguments(jsonUTF8Bytes: json))

@@ -358,6 +358,85 @@ package nonisolated struct WireConfigureFunctionArguments: Sendable {
   fileprivate var _trafficClasses: String? = nil
 }
 
+/// Arguments of `reset-function`. Since 0.1.
+package nonisolated struct WireResetFunctionArguments: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Name of the device.
+  package var device: String {
+    get {_device ?? String()}
+    set {_device = newValue}
+  }
+  /// Returns true if `device` has been explicitly set.
+  package var hasDevice: Bool {self._device != nil}
+  /// Clears the value of `device`. Subsequent reads from it will return its default value.
+  package mutating func clearDevice() {self._device = nil}
+
+  /// Reset. Default `function_level`.
+  package var reset: WireResetFunctionArguments.Reset {
+    get {_reset ?? .functionLevel}
+    set {_reset = newValue}
+  }
+  /// Returns true if `reset` has been explicitly set.
+  package var hasReset: Bool {self._reset != nil}
+  /// Clears the value of `reset`. Subsequent reads from it will return its default value.
+  package mutating func clearReset() {self._reset = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// Resets of a function, from the least to the greatest (GENSTS 3:2, §9.2.9).
+  package nonisolated enum Reset: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+
+    /// A function level reset.
+    case functionLevel // = 0
+
+    /// A warm reset of the platform, as the function meets it.
+    case warm // = 1
+
+    /// A cold reset of the platform, as the function meets it.
+    case cold // = 2
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .functionLevel
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .functionLevel
+      case 1: self = .warm
+      case 2: self = .cold
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .functionLevel: return 0
+      case .warm: return 1
+      case .cold: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [WireResetFunctionArguments.Reset] = [
+      .functionLevel,
+      .warm,
+      .cold,
+    ]
+
+  }
+
+  package init() {}
+
+  fileprivate var _device: String? = nil
+  fileprivate var _reset: WireResetFunctionArguments.Reset? = nil
+}
+
 /// Arguments of `x-device-halt`. Since 0.1.
 package nonisolated struct WireXDeviceHaltArguments: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -374,7 +453,7 @@ package nonisolated struct WireXDeviceHaltArguments: Sendable {
   /// Clears the value of `device`. Subsequent reads from it will return its default value.
   package mutating func clearDevice() {self._device = nil}
 
-  /// Reset that ends the halt. Default `reset_device`. The others cannot be given here: the device stays halted.
+  /// Reset that ends the halt: the command Reset Device, or `reset-function`. Default `reset_device`.
   package var reset: WireXDeviceHaltArguments.Reset {
     get {_reset ?? .device}
     set {_reset = newValue}
@@ -739,6 +818,49 @@ nonisolated extension WireConfigureFunctionArguments: SwiftProtobuf.Message, Swi
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension WireResetFunctionArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ResetFunctionArguments"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}reset\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self._device) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self._reset) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._device {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._reset {
+      try visitor.visitSingularEnumField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireResetFunctionArguments, rhs: WireResetFunctionArguments) -> Bool {
+    if lhs._device != rhs._device {return false}
+    if lhs._reset != rhs._reset {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireResetFunctionArguments.Reset: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0function_level\0\u{1}warm\0\u{1}cold\0")
 }
 
 nonisolated extension WireXDeviceHaltArguments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

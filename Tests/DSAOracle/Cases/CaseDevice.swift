@@ -10,6 +10,18 @@ package struct CaseDevice: Sendable {
     package var maximumTransferShift: UInt8 = 31
     package var maximumBatchShift: UInt8 = 10
 
+    /// VERSION is 2.0.
+    package var isGeneration2 = false
+    /// Entries of the MSI-X table that each of the first two PASIDs may use; users may ask for interrupts then.
+    package var grantedHandles: [[UInt16]] = []
+    /// The answers to the points of Appendix B.
+    package var openPoints = OracleContext.OpenPoints()
+    /// A page fault divides an operation at a multiple of 64 bytes. The model knows the exact boundary only, so that
+    /// such a device is held against undisturbed runs.
+    package var stopsAtLines = false
+    /// The checks are made from the end of table 3.2.
+    package var reversesChecks = false
+
     /// The function may send page requests, and the WQs have BOF Enable.
     package var asksForPages = false
 
@@ -27,6 +39,13 @@ package struct CaseDevice: Sendable {
         context.isPrivilegedModeEnabled = isPrivilegedModeEnabled
         context.isPrivileged = isPrivileged(queue: queue)
         context.isBlockOnFaultEnabled = asksForPages
+        context.isGeneration2 = isGeneration2
+        context.openPoints = openPoints
+        for (space, handles) in grantedHandles.enumerated() {
+            context.interruptHandles[CaseLayout.pasids[space]] = Set(handles)
+            context.isUserInterruptEnabled = true
+        }
+        if reversesChecks { context.checkOrder = OracleContext.reversedCheckOrder }
         context.pasid = CaseLayout.pasids[CaseLayout.space(ofQueue: queue)]
         return context
     }

@@ -70,6 +70,7 @@ extension CaseGenerator {
         case Operation.applyDelta: makeApplyDelta(&descriptor)
         case Operation.dualcast: makeDualcast(&descriptor)
         case Operation.crc, Operation.copyCRC: makeCRC(&descriptor)
+        case Operation.translationFetch: makeFetch(&descriptor)
         case Operation.cacheFlush:
             let size = size()
             descriptor.second = place(size)
@@ -85,6 +86,15 @@ extension CaseGenerator {
             descriptor[bit == Flag.readback1 ? 16 : 24, 8] = place(1)
         }
         for bit in [18, 19] where dice.chance(20) { descriptor.flags |= 1 << UInt32(bit) }
+    }
+
+    private mutating func makeFetch(_ descriptor: inout RawDescriptor) {
+        let size = dice.chance(50) ? dice.within(1...12 * 4096) : size()
+        descriptor.size = min(UInt64(size), context.maximumTransfer)
+        descriptor.first = place(Int(descriptor.size))
+        guard context.can(Capability.fetchStride), dice.chance(50) else { return }
+        descriptor.flags |= 1 << Flag.useStride
+        descriptor[48, 4] = UInt64(dice.within(1...3)) * 4096
     }
 
     private mutating func makeMove(_ descriptor: inout RawDescriptor) {

@@ -24,7 +24,7 @@ package struct CaseGenerator {
         seed: UInt64, index: Int, oracles: [[Oracle]], models: [[OracleMemory]]
     ) -> DescriptorCase {
         var dice = Dice(seed: seed, index: index)
-        let device = dice.chance(60) ? 0 : dice.below(oracles.count)
+        let device = dice.chance(30) ? 0 : dice.below(oracles.count)
         let queue = dice.chance(80) ? CaseLayout.sharedQueue : dice.within(1...2)
         let space = queue == CaseLayout.sharedQueue ? dice.below(2) : CaseLayout.space(ofQueue: queue)
         var generator = CaseGenerator(
@@ -77,7 +77,7 @@ package struct CaseGenerator {
             if dice.chance(70) { descriptor.opcode = dice.pick(Self.operations) }
             return
         }
-        descriptor.opcode = dice.pick(Self.operations)
+        descriptor.opcode = pickOperation()
         makeFields(&descriptor)
         makeFlags(&descriptor, isMember: isMember, isPrivileged: isPrivileged)
         switch dice.below(20) {
@@ -85,6 +85,11 @@ package struct CaseGenerator {
         case 5...6: for _ in 0..<dice.within(2...5) { addDefect(to: &descriptor) }
         default: break
         }
+    }
+
+    private mutating func pickOperation() -> UInt8 {
+        let isOffered = context.operations >> UInt64(Operation.translationFetch) & 1 == 1
+        return isOffered && dice.below(14) == 0 ? Operation.translationFetch : dice.pick(Self.operations)
     }
 
     private static let operations: [UInt8] = [
@@ -113,6 +118,10 @@ package struct CaseGenerator {
             let permitted = oracle.permittedFlags(of: descriptor, isMember: isMember, isPrivileged: isPrivileged)
             let flag: UInt32 = 1 << UInt32(bit)
             if permitted & ~fixed & flag != 0, bit != Flag.requestInterrupt { descriptor.flags |= flag }
+        }
+        if context.isUserInterruptEnabled, dice.chance(20) {
+            descriptor.flags |= 1 << Flag.requestInterrupt
+            descriptor.interruptHandle = UInt16(dice.chance(90) ? dice.within(1...4) : dice.below(0x10000))
         }
     }
 
@@ -231,6 +240,41 @@ extension CaseGenerator {
             guard outcome.defects.isEmpty, [0x01, 0x02, 0x08, 0x09].contains(outcome.status) else { continue }
             return (generator.testCase, generator.pagesOfBuffers)
         }
+    }
+
+    /// Case `index` of the run of `seed`: a batch whose list lies across a page boundary, without a defect of its own
+    /// and with a record. Members may have any defect but to be no possible member.
+    ///
+    /// - Parameter hasFences: Without batch continuation a fence in a later part does not know of failures before it.
+    package static func makeResumableBatch(
+        seed: UInt64, index: Int, oracle: Oracle, model: OracleMemory, hasFences: Bool
+    ) -> DescriptorCase {
+        var generator = CaseGenerator(
+            dice: Dice(seed: seed, index: index), oracle: oracle, models: [model],
+            testCase: DescriptorCase(device: 0, queue: CaseLayout.sharedQueue, space: 0))
+        defer { model.undo() }
+        let count = generator.dice.within(2...8)
+        var batch = RawDescriptor()
+        batch[0, 4] = UInt64(CaseLayout.pasids[0])
+        batch.opcode = Operation.batch
+        batch.flags = 1 << Flag.recordAddressValid | 1 << Flag.requestRecord
+        batch.recordAddress = generator.nextRecordAddress()
+        let boundary = CaseLayout.address(CaseLayout.listPages.lowerBound + 1)
+        batch.first = boundary - UInt64(generator.dice.within(0...count) * 64)
+        batch.size = UInt64(count)
+        for member in 0..<count {
+            var descriptor = RawDescriptor()
+            repeat {
+                descriptor = RawDescriptor()
+                descriptor[0, 4] = UInt64(CaseLayout.pasids[0])
+                generator.makeDescriptor(&descriptor, isMember: true, isPrivileged: false)
+            } while [Operation.batch, Operation.drain].contains(descriptor.opcode)
+            descriptor.flags &= ~(1 << Flag.fence)
+            if hasFences, generator.dice.chance(20) { descriptor.flags |= 1 << Flag.fence }
+            generator.preset(descriptor.bytes, at: batch.first + UInt64(member * 64))
+        }
+        generator.testCase.descriptor = batch
+        return generator.testCase
     }
 
     /// The data pages that the descriptor's buffers lie in.

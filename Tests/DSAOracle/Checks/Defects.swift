@@ -32,6 +32,8 @@ struct DefectSearch {
     let isMember: Bool
     /// Of the submitter: the descriptor's, the WQ's or the batch's.
     let isPrivileged: Bool
+    /// Of the submitter too.
+    let pasid: UInt32
 
     func defects() -> Defects {
         var defects = Defects()
@@ -50,11 +52,30 @@ struct DefectSearch {
         defects.add(
             0x19,
             if: descriptor.hasFlag(Flag.requestInterrupt)
-                && !context.interruptHandles.contains(descriptor.interruptHandle))
+                && !isInterruptGranted)
         addSizes(to: &defects)
         addAlignments(to: &defects)
         defects.add(0x16, if: hasForbiddenOverlap)
         return defects
+    }
+}
+
+// MARK: Interrupts
+
+extension DefectSearch {
+    /// Whether the handle names an entry that the PASID may use.
+    private var isInterruptGranted: Bool {
+        context.interruptHandles[pasid]?.contains(descriptor.interruptHandle) ?? false
+    }
+
+    /// Whether the submitter may ask for interrupts at all.
+    private var mayRequestInterrupt: Bool {
+        context.isUserInterruptEnabled || !context.isPASIDEnabled || isPrivileged && context.isPrivilegedModeEnabled
+    }
+
+    /// Whether the end of the descriptor is signalled, however it ends (dsa-device §2.2).
+    var interrupts: Bool {
+        descriptor.hasFlag(Flag.requestInterrupt) && mayRequestInterrupt && isInterruptGranted
     }
 }
 
@@ -85,7 +106,12 @@ extension DefectSearch {
             descriptor.opcode == Operation.cacheFlush ? Capability.cacheControlOfFlush : Capability.cacheControl
         forbid(Flag.cacheControl, if: !context.can(controlsCache))
         forbid(Flag.destinationReadback, if: !context.can(Capability.destinationReadback))
+        if context.openPoints.acceptsSteeringTags, !context.isGeneration2 {
+            permitted |= 1 << 5 | 1 << 15 | (descriptor.opcode == Operation.dualcast ? 1 << 16 : 0)
+        }
         switch descriptor.opcode {
+        case Operation.translationFetch:
+            forbid(Flag.useStride, if: !context.can(Capability.fetchStride))
         case Operation.batch:
             forbid(Flag.batchError, if: !context.can(Capability.batchContinuation))
         case Operation.drain:
@@ -105,7 +131,10 @@ extension DefectSearch {
 
     private func missingFlags(_ row: OperationRow) -> UInt32 {
         let record: UInt32 = 1 << Flag.recordAddressValid | 1 << Flag.requestRecord
-        if row.requiresRecord { return record & ~descriptor.flags }
+        if row.requiresRecord {
+            let missing = record & ~descriptor.flags
+            return missing != 0 && context.openPoints.namesAllRequiredFlags ? record : missing
+        }
         let either: UInt32 = 1 << Flag.requestRecord | 1 << Flag.requestInterrupt
         return descriptor.opcode == Operation.drain && descriptor.flags & either == 0 ? either : 0
     }
@@ -122,6 +151,8 @@ extension DefectSearch {
         case Operation.drain:
             return !descriptor.hasFlag(Flag.readback1) && descriptor.first != 0
                 || !descriptor.hasFlag(Flag.readback2) && descriptor.second != 0
+        case Operation.translationFetch:
+            return !descriptor.hasFlag(Flag.useStride) && descriptor[48, 4] != 0
         case Operation.fill:
             return !descriptor.hasFlag(Flag.widePattern) && descriptor[40, 8] != 0
         case Operation.crc, Operation.copyCRC:
@@ -157,7 +188,8 @@ extension DefectSearch {
         case Operation.applyDelta:
             let recordSize = descriptor[40, 4]
             defects.add(0x13, if: size > 0x80000)
-            defects.add(0x15, if: recordSize < 10 || recordSize > context.maximumTransfer)
+            let isFragmented = context.openPoints.refusesFragments && recordSize % 10 != 0
+            defects.add(0x15, if: recordSize < 10 || recordSize > context.maximumTransfer || isFragmented)
         case Operation.difCheck, Operation.difInsert, Operation.difStrip, Operation.difUpdate:
             let stride = DIFLayout(descriptor).sourceStride
             defects.add(0x13, if: context.openPoints.refusesPartialBlocks && size % stride != 0)
@@ -175,6 +207,9 @@ extension DefectSearch {
             defects.add(0x1C, if: (descriptor.first | descriptor.second | descriptor.size) % 8 != 0)
         case Operation.applyDelta:
             defects.add(0x1C, if: (descriptor.second | descriptor.size) % 8 != 0)
+        case Operation.translationFetch:
+            let stride = descriptor[48, 4]
+            defects.add(0x1C, if: descriptor.hasFlag(Flag.useStride) && (stride == 0 || stride % 4096 != 0))
         case Operation.dualcast:
             defects.add(0x17, if: (descriptor.second ^ descriptor[40, 8]) & 0xFFF != 0)
         case Operation.crc, Operation.copyCRC:
@@ -224,6 +259,7 @@ extension DefectSearch {
             let written: UInt64 =
                 switch descriptor.opcode {
                 case Operation.difInsert: size + 8 * (size / layout.blockSize)
+                case Operation.difStrip where context.openPoints.refusesNearbyStrip: size + 1
                 case Operation.difStrip: size - 8 * (size / (layout.blockSize + 8))
                 default: size
                 }

@@ -30,6 +30,7 @@ struct OperationRow {
         rows[0x07] = OperationRow(0x007F9E, [38...39, 52...55, 57...63], requiresRecord: true)
         rows[0x08] = OperationRow(0x00771E, [38...39, 44...63])
         rows[0x09] = OperationRow(0x007F1E, [38...39, 48...63])
+        rows[0x0A] = OperationRow(0x01121E, [24...31, 38...47, 52...63])
         rows[0x10] = OperationRow(0x0F1A1E, [24...31, 38...39, 56...63], requiresRecord: true)
         rows[0x11] = OperationRow(0x0F7F1E, [38...39, 56...63], requiresRecord: true)
         rows[0x12] = OperationRow(0x00121E, [24...31, 38...39, 41...41, 43...47, 56...63], requiresRecord: true)

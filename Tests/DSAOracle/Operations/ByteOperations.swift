@@ -57,7 +57,8 @@ extension OperationRun {
 
     private func comparison(differenceAt index: UInt64?) -> Ending {
         let result: UInt8 = index == nil ? 0 : 1
-        let isExpected = descriptor.bytes[40] & 1 == result
+        let mask: UInt8 = context.openPoints.comparesWholeExpectation ? 0xFF : 1
+        let isExpected = descriptor.bytes[40] & mask == result
         let status: UInt8 = descriptor.hasFlag(Flag.checkResult) && !isExpected ? 0x02 : 0x01
         return Ending(status, result: result, bytesCompleted: index ?? 0)
     }
@@ -111,10 +112,24 @@ extension OperationRun {
     }
 
     func flush() -> [Ending] {
-        let destination = Operand.read(descriptor.second, number: 3)
+        let destination =
+            context.openPoints.flushWrites
+            ? Operand.write(descriptor.second) : Operand.read(descriptor.second, number: 3)
         for index in 0..<descriptor.size {
             guard canAccess([destination], at: index) else {
                 return faults([destination], at: index, as: Ending(0, bytesCompleted: index))
+            }
+        }
+        return [Ending(0x01)]
+    }
+
+    /// Without a stride every page of the region, with one the page of each address that lies a stride further.
+    func fetchTranslations() -> [Ending] {
+        let source = Operand.read(descriptor.first)
+        let step = descriptor.hasFlag(Flag.useStride) ? descriptor[48, 4] : 1
+        for index in stride(from: 0, to: descriptor.size, by: Int(step)) {
+            guard canAccess([source], at: index) else {
+                return faults([source], at: index, as: Ending(0, bytesCompleted: index))
             }
         }
         return [Ending(0x01)]

@@ -39,7 +39,9 @@ struct TagCounter {
     }
 
     /// Eight bytes of a completion record.
-    var recordWord: UInt64 { UInt64(reference) | UInt64(mask) << 32 | UInt64(application) << 48 }
+    func recordWord(masked: Bool) -> UInt64 {
+        UInt64(reference) | UInt64(mask) << 32 | UInt64(masked ? maskedApplication : application) << 48
+    }
 }
 
 /// The 8 bytes behind a block.

@@ -19,6 +19,7 @@ extension OperationRun {
 
     private func runBlocks(_ blocks: DIFBlocks) -> [Ending] {
         var blocks = blocks
+        blocks.masksReportedTag = context.openPoints.masksReportedApplicationTag
         let layout = blocks.layout
         // A rest that is no whole block is left alone where it is not refused.
         for number in 0..<descriptor.size / layout.sourceStride {
@@ -60,6 +61,8 @@ private struct DIFBlocks {
     private let invertsResult: Bool
     /// Insert has no field to pass through.
     private let passesThrough: Bool
+    /// The record has the application tags without the masked bits.
+    var masksReportedTag = false
 
     init(_ descriptor: RawDescriptor, hasSourceTags: Bool, hasDestinationTags: Bool, writes: Bool) {
         layout = DIFLayout(descriptor)
@@ -81,8 +84,8 @@ private struct DIFBlocks {
         }
     }
 
-    var sourceWord: UInt64 { source?.recordWord ?? 0 }
-    var destinationWord: UInt64 { destination?.recordWord ?? 0 }
+    var sourceWord: UInt64 { source?.recordWord(masked: masksReportedTag) ?? 0 }
+    var destinationWord: UInt64 { destination?.recordWord(masked: masksReportedTag) ?? 0 }
 
     mutating func advance() {
         source?.advance()

@@ -48,6 +48,14 @@ extension Ending {
         return ending
     }
 
+    /// The ending with the operand of a page fault in byte 2 (dsa-device §2.1).
+    func withFaultInfo() -> Ending {
+        guard [0x03, 0x04, 0x06, 0x1F].contains(status) else { return self }
+        var ending = self
+        ending.words.0 |= UInt64(operand) << 17
+        return ending
+    }
+
     /// The ending with Bytes Completed and everything that depends on the operation open: errors of which the
     /// specification says nothing but the code (dsa-device §2.4, last row).
     func undefinedBeyondCode() -> Ending {

@@ -40,6 +40,7 @@ struct OperationRun {
         case Operation.difStrip: stripDIF()
         case Operation.difUpdate: updateDIF()
         case Operation.cacheFlush: flush()
+        case Operation.translationFetch: fetchTranslations()
         default: preconditionFailure("operation \(descriptor.opcode) has a row but no meaning")
         }
     }
@@ -77,7 +78,9 @@ extension OperationRun {
             changed.words.0 = changed.words.0 & ~0x3F | UInt64(status)
             return changed
         }
-        let fault = with(0x03).faulting(at: address, isWrite: operand.isWrite, operand: operand.number)
+        // Whoever is asked for the page refuses.
+        let code: UInt8 = descriptor.hasFlag(Flag.blockOnFault) ? 0x04 : 0x03
+        let fault = with(code).faulting(at: address, isWrite: operand.isWrite, operand: operand.number)
         let translation = with(0x22).undefinedBeyondCode()
         return switch refusal {
         case .pageFault: [fault]

@@ -5,7 +5,8 @@ extension Oracle {
     package func permittedFlags(of descriptor: RawDescriptor, isMember: Bool, isPrivileged: Bool) -> UInt32 {
         guard let row = OperationRow.of(descriptor.opcode) else { return 0 }
         return DefectSearch(
-            descriptor: descriptor, context: context, isMember: isMember, isPrivileged: isPrivileged
+            descriptor: descriptor, context: context, isMember: isMember, isPrivileged: isPrivileged,
+            pasid: 0
         ).permittedFlags(row)
     }
 

@@ -25,7 +25,8 @@ package struct Oracle: Sendable {
     private func carryOut(_ submitted: Submitted, on memory: OracleMemory, into outcome: inout Outcome) -> UInt8 {
         let search = DefectSearch(
             descriptor: submitted.descriptor, context: context, isMember: submitted.memberIndex != nil,
-            isPrivileged: submitted.isPrivileged)
+            isPrivileged: submitted.isPrivileged, pasid: submitted.pasid)
+        defer { if search.interrupts { outcome.addInterrupt(submitted.descriptor.interruptHandle) } }
         let defects = search.defects()
         if !defects.isEmpty {
             let codes = defects.ordered(by: context.checkOrder)
@@ -67,6 +68,7 @@ extension Oracle {
         into outcome: inout Outcome
     ) -> UInt8 {
         let descriptor = submitted.descriptor
+        let endings = endings.map { context.can(Capability.faultInfo) ? $0.withFaultInfo() : $0 }
         let suggested = endings[0]
         if suggested.isQuiet, !descriptor.isRecordRequested { return suggested.status }
         guard descriptor.isRecordAddressValid, recordIsPossible else {
@@ -108,7 +110,9 @@ extension Oracle {
         word0 |= UInt64(submitted.descriptor.opcode) << 32 | UInt64(submitted.pasid) << 40
         return ReportedError(
             word0: word0, batchIndex: UInt16(submitted.memberIndex ?? 0),
-            faultAddress: isFault ? ending.faultAddress : 0, offendingFlags: ending.offendingFlags,
+            faultAddress: isFault ? ending.faultAddress : 0,
+            faultOperand: isFault && context.can(Capability.faultInfo) ? ending.operand : 0,
+            saysWhetherValid: context.isGeneration2, offendingFlags: ending.offendingFlags,
             interruptHandle: submitted.descriptor.interruptHandle, isOptional: isOptional)
     }
 }

@@ -20,6 +20,8 @@ package struct Outcome: Sendable {
     package private(set) var defects: [UInt8] = []
     /// How the descriptor itself ended.
     package private(set) var status: UInt8 = 0
+    /// The handles whose entries were signalled, in order.
+    package private(set) var interrupts: [UInt16] = []
     /// How many members of a batch were carried out.
     package private(set) var memberCount = 0
 }
@@ -30,6 +32,10 @@ package struct ReportedError: Sendable {
     package let word0: UInt64
     package let batchIndex: UInt16
     package let faultAddress: UInt64
+    /// With a page fault on a device that has fault info: Error Information bits 31:29.
+    let faultOperand: UInt8
+    /// Bit 7 of the first byte says whether there is Error Information.
+    let saysWhetherValid: Bool
     /// The flags of which Error Information names some, or nothing.
     let offendingFlags: UInt32
     /// The handle that Error Information may name.
@@ -43,8 +49,14 @@ package struct ReportedError: Sendable {
     package func permits(_ words: (UInt64, UInt64, UInt64, UInt64)) -> Bool {
         let information = UInt32(truncatingIfNeeded: words.1 >> 32)
         let isInformation =
-            information == 0 || code == 0x11 && information & ~offendingFlags == 0
-            || code == 0x19 && information == UInt32(interruptHandle)
+            switch code {
+            case 0x03, 0x04, 0x06, 0x1A, 0x1F: information == UInt32(faultOperand) << 29
+            case 0x11: information != 0 && information & ~offendingFlags == 0
+            case 0x19: information == UInt32(interruptHandle)
+            default: information == 0
+            }
+        let hasInformation = [0x03, 0x04, 0x06, 0x11, 0x19, 0x1A, 0x1F].contains(code)
+        guard words.0 >> 7 & 1 == (saysWhetherValid && hasInformation ? 1 : 0) else { return false }
         return words.0 & ~0x82 == word0 && words.1 & 0xFFFF_FFFF == UInt64(batchIndex) && isInformation
             && words.2 == faultAddress && words.3 == 0
     }
@@ -67,6 +79,8 @@ extension Outcome {
     mutating func setDefects(_ codes: [UInt8]) { defects = codes }
 
     mutating func setStatus(_ code: UInt8) { status = code }
+
+    mutating func addInterrupt(_ handle: UInt16) { interrupts.append(handle) }
 
     mutating func countMember() { memberCount += 1 }
 

@@ -1,4 +1,5 @@
 import DSAOracle
+import TestKit
 import Testing
 
 /// How many of the cases were of which kind, so that a run shows what it covered.
@@ -45,16 +46,16 @@ private struct Tally {
 
 @Suite("The device and its model")
 struct DescriptorPropertyTests {
-    /// `SWQD_ORACLE_COUNT` descriptors, a million without it, from `SWQD_ORACLE_SEED`.
+    /// `SWQD_ORACLE_COUNT` descriptors, without it a million by the scale, from `SWQD_ORACLE_SEED`.
     @Test
     func `A million random descriptors end on the device as the reference says`() throws {
-        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? 1_000_000), isForeign: false)
+        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? UInt64(PropertyScale.of(1_000_000))), isForeign: false)
     }
 
     /// A fifth of the above, with memory that is reached by copying.
     @Test
     func `Random descriptors end in the memory of another process as the reference says`() throws {
-        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? 1_000_000) / 5, isForeign: true)
+        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? UInt64(PropertyScale.of(1_000_000))) / 5, isForeign: true)
     }
 
     private func compare(_ count: Int, isForeign: Bool) throws {

@@ -1,5 +1,6 @@
 import DSAOracle
 import PCIe
+import TestKit
 import Testing
 
 /// One operation on pages that come and go, until the client has all of it.
@@ -115,7 +116,7 @@ private struct ResumptionRun {
 
 @Suite("Resumption")
 struct ResumptionPropertyTests {
-    private static let count = 20_000
+    private static let count = PropertyScale.of(20_000)
 
     @Test
     func `A client that resumes at any fault gets the bytes and the record of an undisturbed run`() {
@@ -129,6 +130,22 @@ struct ResumptionPropertyTests {
         device.asksForPages = true
         let (parts, requests) = run(device, flags: 1 << Flag.blockOnFault)
         #expect(requests > Self.count / 4 && parts > Self.count / 20)
+    }
+
+    @Test
+    func `A device that stops at multiples of 64 bytes resumes to the same end`() {
+        var device = CaseDevice.produced
+        device.stopsAtLines = true
+        let (parts, _) = run(device, flags: 0)
+        #expect(parts > Self.count / 4)
+    }
+
+    @Test
+    func `DSA 2.0: a client that resumes at any fault gets the end of an undisturbed run`() {
+        var device = CaseDevice.generation2
+        device.asksForPages = false
+        let (parts, _) = run(device, flags: 0)
+        #expect(parts > Self.count / 4)
     }
 
     private func run(_ device: CaseDevice, flags: UInt32) -> (parts: Int, requests: Int) {

@@ -34,7 +34,8 @@ extension Rig {
         var comparison = Comparison(outcome: outcome)
         comparison.difference =
             differenceOfRecords(in: space, &comparison, writtenCount: Int(device.recordCount - recordCount))
-            ?? differenceOfErrors(outcome) ?? differenceOfMemory(space, outcome, checksAll: checksAll)
+            ?? differenceOfErrors(outcome) ?? differenceOfInterrupts(outcome)
+            ?? differenceOfMemory(space, outcome, checksAll: checksAll)
         clearReports()
         restore(testCase, space: space, entirely: comparison.difference != nil)
         return comparison
@@ -113,6 +114,10 @@ extension Rig {
             return "SWERROR Overflow is \(error.overflow) after \(expected.count) errors"
         }
         return nil
+    }
+
+    private func differenceOfInterrupts(_ outcome: Outcome) -> String? {
+        interrupts == outcome.interrupts ? nil : "interrupts \(interrupts), not \(outcome.interrupts)"
     }
 
     private func differenceOfMemory(_ space: Space, _ outcome: Outcome, checksAll: Bool) -> String? {

@@ -15,6 +15,8 @@ final class Rig {
     private let frames: FramePool
     private var iommu: IOMMU
     private(set) var device: Device
+    /// The entries that sent their message since the reports were cleared.
+    private(set) var interrupts: [UInt16] = []
 
     /// The address spaces are foreign: memory that is reached by copying.
     private let isForeign: Bool
@@ -53,6 +55,10 @@ final class Rig {
         if configuration.asksForPages {
             precondition(device.setPageRequests(isEnabled: true, allocation: 8), "the device is disabled")
         }
+        for (space, handles) in configuration.grantedHandles.enumerated() {
+            precondition(device.enableUserInterrupts(true), "the device is disabled")
+            for handle in handles { grant(handle, to: spaces[space].pasid) }
+        }
         let group = GroupConfiguration(workQueues: 0b111, engines: 1)
         precondition(device.configure(group: 0, as: group), "the device is disabled")
         precondition(device.execute(.enableDevice) == .completed(.none), "the configuration is valid")
@@ -60,6 +66,13 @@ final class Rig {
             precondition(
                 device.execute(.enableWorkQueue(queue)) == .completed(.none), "the configuration is valid")
         }
+    }
+
+    /// Lets descriptors of a PASID signal an entry of the MSI-X table.
+    private func grant(_ handle: UInt16, to pasid: HostPASID) {
+        let record = InterruptPermission(pasid: pasid, isIgnored: false).rawValue
+        device.writeInterruptRegister(.permissions, dword: Int(handle) * 2, value: record)
+        device.writeInterruptRegister(.messages, dword: Int(handle) * 4 + 3, value: 0)
     }
 
     /// Gives every page of every space a new content.
@@ -112,6 +125,7 @@ final class Rig {
         device.effects.removeAll(keepingCapacity: true)
         var isAnswered = false
         for effect in effects {
+            if case .interrupt(let interrupt) = effect { interrupts.append(interrupt.vector.index) }
             guard case .pageRequest(let request) = effect else { continue }
             let isAwaited = device.respond(to: request.group, with: answer(request))
             precondition(isAwaited, "the device asked")
@@ -122,6 +136,7 @@ final class Rig {
 
     func clearReports() {
         device.clearSoftwareError()
+        interrupts.removeAll(keepingCapacity: true)
         device.effects.removeAll(keepingCapacity: true)
     }
 

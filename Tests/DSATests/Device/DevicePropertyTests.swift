@@ -2,6 +2,7 @@ import DSA
 import DSASpec
 import IOMMU
 import PCIe
+import TestKit
 import Testing
 
 /// A device driven at random, and what must hold of it after every action.
@@ -193,7 +194,7 @@ private final class DeviceDriver {
                 #expect(isNew, "a group has one request; seed \(seed)")
             case .pageRequestWithdrawn(let group):
                 #expect(askedGroups.remove(group) != nil, "seed \(seed)")
-            case .softwareError, .interruptHandlesVoided, .injected:
+            case .softwareError, .interruptHandlesVoided, .injected, .functionReset:
                 break
             }
         }
@@ -244,7 +245,7 @@ private final class DeviceDriver {
 
 @Suite("Device at random")
 struct DevicePropertyTests {
-    @Test(arguments: UInt64(0)..<40)
+    @Test(arguments: PropertyScale.seeds(40))
     func `D-11: accepted is completed, abandoned and in flight at any time, and each one ends exactly once`(
         seed: UInt64
     ) throws {

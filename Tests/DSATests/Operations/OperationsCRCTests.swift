@@ -81,7 +81,7 @@ struct CRCVectorTests {
     }
 
     @Test(arguments: CRCRow.all)
-    func `CRC Generation returns the CRC Value of each flag combination`(row: CRCRow) throws {
+    func `Vectors 9_1: CRC Generation returns the CRC Value of each flag combination`(row: CRCRow) throws {
         let fixture = try fixture()
         let address = place(row, in: fixture)
         for (flags, value) in zip(CRCRow.flags, row.values) {
@@ -94,7 +94,7 @@ struct CRCVectorTests {
     }
 
     @Test(arguments: CRCRow.all)
-    func `Copy with CRC returns the same value and copies the data`(row: CRCRow) throws {
+    func `Vectors 9_1: Copy with CRC returns the same value and copies the data`(row: CRCRow) throws {
         let fixture = try fixture()
         let address = place(row, in: fixture)
         for (flags, value) in zip(CRCRow.flags, row.values) {
@@ -108,7 +108,7 @@ struct CRCVectorTests {
         }
     }
 
-    @Test func `The CRC Value of a first part is the seed of the rest: 1234, then 56789`() throws {
+    @Test func `Vectors 9_1: the CRC Value of a first part is the seed of the rest: 1234, then 56789`() throws {
         let fixture = try fixture()
         fixture.write(Array("123456789".utf8), at: Self.source)
         let first = fixture.run(descriptor(.crcGeneration, source: Self.source, size: 4))

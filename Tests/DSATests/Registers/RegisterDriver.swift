@@ -63,6 +63,11 @@ extension DeviceFixture {
     var registerImage: RegisterImage {
         RegisterImage(dwords: stride(from: 0, to: 0x1000, by: 4).map { read32($0) })
     }
+
+    /// All of BAR0.
+    var wholeImage: RegisterImage {
+        RegisterImage(dwords: stride(from: 0, to: device.profile.registerLayout.byteCount, by: 4).map { read32($0) })
+    }
 }
 
 /// The dwords of BAR0 from 0 on.

@@ -1,6 +1,7 @@
 import DSA
 import DSASpec
 import PCIe
+import TestKit
 import Testing
 
 /// A guest that owns BAR0 and writes what it likes.
@@ -155,7 +156,7 @@ private final class HostileDriver {
 
 @Suite("Registers at random")
 struct RegisterPropertyTests {
-    @Test(arguments: UInt64(0)..<40)
+    @Test(arguments: PropertyScale.seeds(40))
     func `D-02 D-11: whatever is written to BAR0, the device stays whole and its constants constant`(
         seed: UInt64
     )

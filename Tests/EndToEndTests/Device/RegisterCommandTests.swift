@@ -76,7 +76,7 @@ import Testing
         let requests: [Request] = [
             read(offset: "0x0", size: 4), write(offset: "0x88", size: 4),
             .queryFunction(.with { $0.device = "dsa0" }), .configureFunction(.with { $0.device = "dsa0" }),
-            .xDeviceHalt(.with { $0.device = "dsa0" }),
+            .resetFunction(.with { $0.device = "dsa0" }), .xDeviceHalt(.with { $0.device = "dsa0" }),
         ]
         for request in requests { #expect(try user.refusal(of: request).errorClass == "PermissionDenied") }
         for request in requests.dropFirst(2) { try admin.call(request) }
@@ -200,5 +200,59 @@ import Testing
         #expect(try admin.deviceCommand(.resetDevice).error == 5)
         #expect(try other.refusal(of: .xDeviceHalt(.with { $0.device = "dsa0" })).errorClass == "WrongState")
         #expect(try admin.workQueue().abandoned == 1)
+    }
+
+    @Test func `A function level reset ends a halt that needs it, and returns the registers to power-on`() throws {
+        let watcher = try daemon.admin()
+        try watcher.subscribe("DEVICE_STATE")
+        func halt(until reset: WireXDeviceHaltArguments.Reset) throws {
+            try admin.call(
+                .xDeviceHalt(
+                    .with {
+                        $0.device = "dsa0"
+                        $0.reset = reset
+                    }))
+        }
+        func reset(_ reset: WireResetFunctionArguments.Reset? = nil) throws {
+            try admin.call(
+                .resetFunction(
+                    .with {
+                        $0.device = "dsa0"
+                        if let reset { $0.reset = reset }
+                    }))
+        }
+        try admin.writeRegister(0x88, 3)
+        try halt(until: .warm)
+        #expect(try watcher.nextEvent("DEVICE_STATE").decode(WireDeviceStateEvent.self).state == .halted)
+        try reset()
+        #expect(try admin.readRegister(0x90) == 0xB, "a halt that needs a warm reset")
+        try reset(.warm)
+        #expect(try watcher.nextEvent("DEVICE_STATE").decode(WireDeviceStateEvent.self).state == .disabled)
+        #expect(try admin.readRegister(0x90) == 0)
+        #expect(try admin.readRegister(0x88) == 0)
+        #expect(try admin.device().wqs.allSatisfy { $0.size == 0 })
+        #expect(try command(1) == 0)
+        try halt(until: .functionLevel)
+        try reset()
+        #expect(try command(1) == 0)
+    }
+
+    @Test func `Read buffers and traffic classes of a layout stand in GRPCFG, its limit in GENCFG`() throws {
+        let directory = try TemporaryDirectory()
+        let layout = try directory.write(
+            """
+            [{"dev":"dsa0", "read_buffer_limit":50, "groups":[{"dev":"group0.0", "read_buffers_reserved":7,
+              "read_buffers_allowed":33, "use_read_buffer_limit":1, "traffic_class_a":2, "traffic_class_b":3,
+              "grouped_workqueues":[{"dev":"wq0.0", "mode":"shared", "size":16, "threshold":15, "priority":10,
+                "type":"user", "name":"app"}],
+              "grouped_engines":[{"dev":"engine0.0"}]}]}]
+            """, to: "layout.conf")
+        var options = DaemonProcess.Options()
+        options.flags = ["--device-layout", layout]
+        let admin = try DaemonProcess.start(options).admin()
+        let groups = Int(try admin.readRegister(0x60, size: 8) & 0xFFFF) << 8
+        #expect(
+            try admin.readRegister(groups + 40, size: 8) == UInt64(2 | 3 << 3 | 1 << 7 | 7 << 8 | 33 << 20))
+        #expect(try admin.readRegister(0x80) & 0xFF == 50)
     }
 }

@@ -180,6 +180,30 @@ struct EnqueueTests {
         #expect(fixture.arrivals == 0)
     }
 
+    @Test func `The dummy portal of a device answers as the portal of a disabled WQ does`() throws {
+        let fixture = try MachineFixture()
+        let (process, _) = try fixture.makeBoundProcess()
+        let address = try fixture.machine.mapMemory(
+            HostAddressLayout.dummyPortalPage(ofDevice: 0), byteCount: 4096, isReadOnly: false, at: nil,
+            in: process.space)
+        fixture.machine.setPrivilegeLevel(.supervisor, on: process.processor)
+        for offset: UInt64 in [0, 64, 4032] {
+            let destination = LinearAddress(rawValue: address + offset)
+            var source = fixture.noOp(record: nil)
+            for kind in [EnqueueInstruction.Kind.enqcmd, .enqcmds] {
+                let outcome = fixture.machine.submit(
+                    kind, destination: destination, source: .bytes(source), on: process.processor)
+                #expect(outcome == .retry)
+            }
+            source.firstDword = 7
+            let outcome = fixture.machine.submit(
+                .movdir64b, destination: destination, source: .bytes(source), on: process.processor)
+            #expect(outcome == .retired(.zero))
+        }
+        #expect(fixture.arrivals == 0)
+        #expect(fixture.machine.devices[0].softwareError.isValid == false)
+    }
+
     @Test func `MOVDIR64B to ordinary memory stores its 64 bytes`() throws {
         let fixture = try MachineFixture()
         let guest = try fixture.makeGuest()

@@ -15,6 +15,8 @@ package struct DeviceSetup: Sendable {
     package let groups: [GroupConfiguration]
     /// What each of these groups may use.
     package let groupFlags: [GroupFlags]
+    /// GENCFG's limit on the read buffers of the groups that use it; `nil` for the power-on value, all of them.
+    package let globalReadBufferLimit: UInt8?
     /// Enable Device is issued; then its WQs are enabled that ask for it.
     package let isEnabled: Bool
     /// The index of the port that it hangs at; `nil` for an endpoint of the root complex.
@@ -28,6 +30,14 @@ package struct DeviceSetup: Sendable {
         package let isEnabled: Bool
         /// Whom it is for, its name and driver, as the Linux driver keeps them.
         package let identity: WorkQueueIdentity
+    }
+
+    /// GENCFG. Users may ask for interrupts, as under a driver that gives WQs to users.
+    package var generalConfiguration: GeneralConfiguration {
+        var configuration = profile.powerOnConfiguration
+        if let globalReadBufferLimit { configuration.globalReadBufferLimit = globalReadBufferLimit }
+        configuration.areUserInterruptsEnabled = true
+        return configuration
     }
 
     /// The commands to issue, in order, once WQs and groups are configured.
@@ -73,8 +83,17 @@ extension DeviceSetup {
                     identity: WorkQueueIdentity(type: .user, name: "dpdk_dedicated")),
             ],
             groups: [GroupConfiguration(workQueues: 0b11, engines: 1 << UInt64(profile.engineCount) - 1)],
-            groupFlags: [profile.powerOnGroupFlags],
+            groupFlags: [driverGroupFlags(profile)],
+            globalReadBufferLimit: nil,
             isEnabled: true)
+    }
+
+    /// What the driver writes of a group that nobody configured: power-on but for traffic class 1 (dsa-device 8.3).
+    static func driverGroupFlags(_ profile: DeviceProfile) -> GroupFlags {
+        var flags = profile.powerOnGroupFlags
+        flags.trafficClassA = 1
+        flags.trafficClassB = 1
+        return flags
     }
 
     /// Configures and enables a device of its own, as the daemon will at the start: the rules are the device's.
@@ -94,6 +113,7 @@ extension DeviceSetup {
                 return "group \(index) does not take its limits"
             }
         }
+        guard device.configure(generalConfiguration) else { return "the device does not take its limit" }
         for command in commands {
             guard case .completed(let error, _) = device.execute(command) else {
                 preconditionFailure("enabling waits for no descriptor")
@@ -123,8 +143,31 @@ extension DeviceSetup {
             return "\(refusal): a WQ with a size must be in one group, one without a size in none"
         case .engineInSeveralGroups:
             return "\(refusal): an engine is in several groups; it may be in one"
+        case .invalidReadBuffers:
+            return "\(refusal): \(readBufferProblem)"
         default:
             return refusal
         }
+    }
+
+    /// Which rule of dsa-device 6.5 the read buffers break.
+    private var readBufferProblem: String {
+        let total = profile.readBufferCount
+        let reserved = groupFlags.reduce(0) { $0 + Int($1.readBuffersReserved) }
+        guard reserved <= total else {
+            return "the groups reserve \(reserved) read buffers; up to \(total) are accepted"
+        }
+        for (index, group) in groups.enumerated() where group.engines != 0 {
+            let (own, allowed) = (Int(groupFlags[index].readBuffersReserved), Int(groupFlags[index].readBuffersAllowed))
+            let (least, most) = (max(own, 4 * group.engines.nonzeroBitCount), own + total - reserved)
+            guard least <= most else {
+                return "the other groups reserve so many read buffers that \(most) are left for group \(index), "
+                    + "whose engines need \(least)"
+            }
+            guard (least...most).contains(allowed) else {
+                return "group \(index) may use \(allowed) read buffers; \(least) to \(most) are accepted"
+            }
+        }
+        return "the read buffers of the groups that use read_buffer_limit are fewer than 4 for each engine"
     }
 }

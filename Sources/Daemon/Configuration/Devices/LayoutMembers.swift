@@ -1,12 +1,13 @@
 /// The members that `accel-config save-config` and `accel-config list` write, as of version 4.1, and the older names of
-/// some. Those that only describe the machine they were written on are accepted and mean nothing here.
+/// some. Those that only describe the machine they were written on are accepted and mean nothing here. A list of names
+/// is one member under its present name and its older one.
 enum LayoutMembers {
-    /// A device's limit on the read buffers that its groups may use together. Read buffers bound the bandwidth of the
-    /// hardware; here they bound nothing.
-    static let deviceReadBuffers = ["read_buffer_limit", "token_limit"]
+    /// A device's limit on the read buffers that some of its groups may use together; 0 is none. Read buffers bound the
+    /// bandwidth of the hardware; here they bound nothing, but the device shows them and checks their rules.
+    static let readBufferLimit = ["read_buffer_limit", "token_limit"]
 
     static let device = Set(
-        deviceReadBuffers + [
+        readBufferLimit + [
             "dev", "groups", "ungrouped_engines", "ungrouped_workqueues", "ungrouped workqueues", "event_log_size",
             "state",
             // Facts about that machine.
@@ -15,11 +16,13 @@ enum LayoutMembers {
             "max_work_queues_size", "numa_node", "op_cap", "pasid_enabled", "version", "work_queue_size",
         ])
 
-    /// A group's shares of the read buffers.
-    static let groupReadBuffers = [
-        "read_buffers_reserved", "read_buffers_allowed", "tokens_reserved", "tokens_allowed",
-    ]
+    /// Read buffers that no other group gets.
+    static let readBuffersReserved = ["read_buffers_reserved", "tokens_reserved"]
 
+    /// The most read buffers that a group may occupy; 0 is all.
+    static let readBuffersAllowed = ["read_buffers_allowed", "tokens_allowed"]
+
+    /// Whether ``readBufferLimit`` holds for a group.
     static let useReadBufferLimit = ["use_read_buffer_limit", "use_token_limit"]
 
     /// Traffic classes tell links inside the hardware apart; -1 is unset.
@@ -29,7 +32,7 @@ enum LayoutMembers {
     static let progressLimits = ["desc_progress_limit", "batch_progress_limit"]
 
     static let group = Set(
-        groupReadBuffers + useReadBufferLimit + trafficClasses + progressLimits + [
+        readBuffersReserved + readBuffersAllowed + useReadBufferLimit + trafficClasses + progressLimits + [
             "dev", "grouped_workqueues", "grouped_engines",
         ])
 

@@ -74,6 +74,19 @@ struct LayoutObject {
         return number
     }
 
+    /// A whole number that has had several names, of which one is given.
+    func integer(
+        _ names: [String], in range: ClosedRange<Int>, because reason: String? = nil
+    ) throws(ConfigurationError) -> Int? {
+        var found: (name: String, number: Int)?
+        for name in names {
+            guard let number = try integer(name, in: range, because: reason) else { continue }
+            if let found { throw refused(name, "is another name of \(found.name), which is given too; give one") }
+            found = (name, number)
+        }
+        return found?.number
+    }
+
     /// A whole number that must be there.
     func requiredInteger(
         _ name: String, in range: ClosedRange<Int>, because reason: String? = nil

@@ -21,16 +21,21 @@ struct LayoutReader {
         self.name = name
         self.profile = profile
         groups = Array(repeating: GroupConfiguration(), count: profile.groupCount)
-        groupFlags = Array(repeating: profile.powerOnGroupFlags, count: profile.groupCount)
+        groupFlags = Array(repeating: DeviceSetup.driverGroupFlags(profile), count: profile.groupCount)
     }
 
     /// The setup of the device, under the name that the daemon gives it.
     mutating func setup(named configuredName: String) throws(ConfigurationError) -> DeviceSetup {
-        for member in LayoutMembers.deviceReadBuffers { try device.integer(member, in: 0...profile.readBufferCount) }
+        let limit = try device.integer(LayoutMembers.readBufferLimit, in: 0...profile.readBufferCount) ?? 0
         if device.has("event_log_size") {
-            throw device.refused("event_log_size", "is not accepted: a device of version 1 has no event log")
+            throw device.refused(
+                "event_log_size",
+                profile.general.eventLogEntryByteCount == nil
+                    ? "is not accepted: a device of version 1 has no event log"
+                    : "is not accepted: an event log lies in the memory of the client that writes EVLCFG")
         }
-        for element in try device.elements("groups") { try readGroup(element) }
+        let flagsReader = GroupFlagsReader(profile: profile, deviceLimit: limit)
+        for element in try device.elements("groups") { try readGroup(element, flagsReader) }
         // The driver writes a WQ or engine that is in no group to the device as absent.
         for member in ["ungrouped_workqueues", "ungrouped workqueues"] {
             for element in try device.elements(member) { _ = try readWorkQueue(element, group: nil) }
@@ -39,16 +44,16 @@ struct LayoutReader {
         let state = try device.choice("state", of: ["enabled", "disabled"])
         return DeviceSetup(
             name: configuredName, profile: profile, workQueues: workQueues.values.sorted { $0.index < $1.index },
-            groups: groups, groupFlags: groupFlags, isEnabled: state != "disabled" && !workQueues.isEmpty)
+            groups: groups, groupFlags: groupFlags, globalReadBufferLimit: limit == 0 ? nil : UInt8(limit),
+            isEnabled: state != "disabled" && !workQueues.isEmpty)
     }
 
-    private mutating func readGroup(_ element: LayoutElement) throws(ConfigurationError) {
+    private mutating func readGroup(
+        _ element: LayoutElement, _ flagsReader: GroupFlagsReader
+    ) throws(ConfigurationError) {
         let group = try LayoutObject(element, known: LayoutMembers.group)
         let index = try component("group", of: group, count: profile.groupCount)
-        for member in LayoutMembers.groupReadBuffers { try group.integer(member, in: 0...profile.readBufferCount) }
-        for member in LayoutMembers.useReadBufferLimit { try group.integer(member, in: 0...1) }
-        for member in LayoutMembers.trafficClasses { try group.integer(member, in: -1...7) }
-        try readProgressLimits(of: group, index: index)
+        groupFlags[index] = try flagsReader.flags(of: group)
         for element in try group.elements("grouped_workqueues") {
             guard let queue = try readWorkQueue(element, group: index) else { continue }
             workQueues[queue.index] = queue
@@ -57,23 +62,6 @@ struct LayoutReader {
         for element in try group.elements("grouped_engines") {
             groups[index].engines |= 1 << UInt64(try readEngine(element, group: index))
         }
-    }
-
-    /// Shares of what an engine may have in progress, as 1/2^n.
-    private mutating func readProgressLimits(
-        of group: LayoutObject, index: Int
-    ) throws(ConfigurationError) {
-        guard profile.groupFeatures.contains(.progressLimits) else {
-            for member in LayoutMembers.progressLimits {
-                try group.integer(member, in: 0...0, because: "a device of version 1 cannot limit what is in progress")
-            }
-            return
-        }
-        let limits = try LayoutMembers.progressLimits.map { member throws(ConfigurationError) in
-            UInt8(try group.integer(member, in: 0...3) ?? 0)
-        }
-        groupFlags[index].workDescriptorLimitShift = limits[0]
-        groupFlags[index].batchDescriptorLimitShift = limits[1]
     }
 
     private mutating func readEngine(_ element: LayoutElement, group: Int?) throws(ConfigurationError) -> Int {

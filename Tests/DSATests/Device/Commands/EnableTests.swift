@@ -147,6 +147,22 @@ struct EnableTests {
         #expect(fixture.device.execute(.enableWorkQueue(1)) == .completed(.workQueueSizeZero))
     }
 
+    @Test func `Vector 31: Enable WQ refuses priority 0 with 0x23, size 0 with 0x22, an SWQ without PASID with 0x26`()
+        throws
+    {
+        let fixture = try DeviceFixture()
+        var withoutPASID = WorkQueueConfiguration.shared(size: 8)
+        withoutPASID.pasidEnable = false
+        for (index, queue) in [WorkQueueConfiguration.shared(size: 8, priority: 0), withoutPASID].enumerated() {
+            try #require(fixture.device.configure(workQueue: index, as: queue) == true)
+        }
+        try #require(fixture.device.configure(group: 0, as: GroupConfiguration(workQueues: 3, engines: 1)) == true)
+        try #require(fixture.command(1) == 0)
+        #expect(fixture.command(6, 0) == 0x23)
+        #expect(fixture.command(6, 1) == 0x26)
+        #expect(fixture.command(6, 2) == 0x22)
+    }
+
     @Test func `The codes are those of tables 6.4 and 7.4`() {
         let codes: [(CommandError, UInt8)] = [
             (.none, 0x00), (.unsupportedCommand, 0x01), (.invalidWorkQueueIndex, 0x02), (.nonZeroReservedOperand, 0x04),

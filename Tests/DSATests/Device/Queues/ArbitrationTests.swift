@@ -128,6 +128,27 @@ struct ArbitrationTests {
         #expect(try fixture.dispatchFull(5, of: 2) == [1, 0, 0, 0, 0])
     }
 
+    @Test func `Shares stay exact while another WQ of the group is disabled and enabled again`() throws {
+        let fixture = try device(priorities: [6, 2, 5])
+        var order: [Int] = []
+        while order.count < 8000 {
+            order += try fixture.dispatchFull(order.count % 7 + 1, of: 2)
+            try #require(fixture.device.execute(.disableWorkQueues(0b100)) == .completed(.none))
+            try #require(fixture.device.execute(.enableWorkQueue(2)) == .completed(.none))
+        }
+        let pattern = [0, 1, 0, 1, 0, 0, 0, 0]
+        #expect(order == order.indices.map { pattern[$0 % 8] })
+    }
+
+    @Test func `A WQ that is enabled in the middle of a round has its whole share of it`() throws {
+        let fixture = try device(priorities: [2, 3, 1])
+        try #require(fixture.device.execute(.disableWorkQueues(0b010)) == .completed(.none))
+        #expect(try fixture.dispatchFull(2, of: 1) == [0, 0])
+        try #require(fixture.device.execute(.enableWorkQueue(1)) == .completed(.none))
+        #expect(try fixture.dispatchFull(4, of: 3) == [1, 2, 1, 1])
+        #expect(try fixture.dispatchFull(6, of: 3) == [0, 1, 2, 0, 1, 1])
+    }
+
     @Test func `A WQ enabled again with another priority has that share`() throws {
         let fixture = try device(priorities: [6, 2])
         try #require(fixture.device.execute(.disableWorkQueues(0b01)) == .completed(.none))
