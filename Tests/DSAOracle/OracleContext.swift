@@ -26,6 +26,10 @@ package struct OracleContext: Sendable {
     package var maximumTransfer: UInt64
     /// WQCFG Maximum Batch Size.
     package var maximumBatch: UInt64
+    /// The function may send page requests.
+    package var mayAskForPages = false
+    /// An event log is in use.
+    package var usesEventLog = false
     /// ATS of the function is on.
     package var isTranslationServiceEnabled = true
 

@@ -127,12 +127,17 @@ import Testing
             """
             [{"dev":"dsa0", "read_buffer_limit":40, "groups":[
               \(group(0, #""read_buffers_reserved":6, "read_buffers_allowed":20, "use_read_buffer_limit":1,"#)),
-              \(group(1, #""tokens_reserved":0, "tokens_allowed":0, "traffic_class_a":5, "traffic_class_b":-1,"#)),
+              \(group(1, #""tokens_reserved":0, "tokens_allowed":90, "traffic_class_a":5, "traffic_class_b":-1,"#)),
               \(group(2, #""read_buffers_allowed":8, "traffic_class_a":-1, "traffic_class_b":7,"#))]}]
             """)
         // TC-A in bits 2 to 0, TC-B in 5 to 3, the limit in 7, reserved in 15 to 8, allowed in 27 to 20.
-        #expect(device.groupFlags.map(\.rawValue) == [0x0140_0689, 0x0600_000D, 0x0080_0038, 0x0600_0009])
+        #expect(device.groupFlags.map(\.rawValue) == [0x0140_0689, 0x05A0_000D, 0x0080_0038, 0x0600_0009])
         #expect(device.generalConfiguration.rawValue == 1 << 12 | 40)
+        // For 0 read buffers allowed a driver writes all.
+        let unset = LayoutText.group(0).replacing(#""read_buffers_allowed":96"#, with: #""read_buffers_allowed":0"#)
+        let all = try self.device(LayoutText.device(groups: [unset]))
+        #expect(all.groupFlags[0].rawValue == 0x0600_0009)
+        #expect(all.generalConfiguration.rawValue == 1 << 12 | 96)
     }
 
     @Test(arguments: [

@@ -19,6 +19,8 @@ package struct CaseDevice: Sendable {
     /// A page fault divides an operation at a multiple of 64 bytes. The model knows the exact boundary only, so that
     /// such a device is held against undisturbed runs.
     package var stopsAtLines = false
+    /// Errors go into an event log.
+    package var usesEventLog = false
     /// The checks are made from the end of table 3.2.
     package var reversesChecks = false
 
@@ -39,6 +41,8 @@ package struct CaseDevice: Sendable {
         context.isPrivilegedModeEnabled = isPrivilegedModeEnabled
         context.isPrivileged = isPrivileged(queue: queue)
         context.isBlockOnFaultEnabled = asksForPages
+        context.mayAskForPages = asksForPages
+        context.usesEventLog = usesEventLog
         context.isGeneration2 = isGeneration2
         context.openPoints = openPoints
         for (space, handles) in grantedHandles.enumerated() {

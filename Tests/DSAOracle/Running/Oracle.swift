@@ -26,7 +26,13 @@ package struct Oracle: Sendable {
         let search = DefectSearch(
             descriptor: submitted.descriptor, context: context, isMember: submitted.memberIndex != nil,
             isPrivileged: submitted.isPrivileged, pasid: submitted.pasid)
-        defer { if search.interrupts { outcome.addInterrupt(submitted.descriptor.interruptHandle) } }
+        defer {
+            if search.interrupts {
+                outcome.addInterrupt(submitted.descriptor.interruptHandle)
+            } else {
+                outcome.dropLeftInterrupt()
+            }
+        }
         let defects = search.defects()
         if !defects.isEmpty {
             let codes = defects.ordered(by: context.checkOrder)
@@ -38,22 +44,41 @@ package struct Oracle: Sendable {
             }
             let isDiscarded = defects.contains(0x1D) || defects.contains(0x1B)
             return report(
-                endings, of: submitted, recordIsPossible: !isDiscarded, stores: 0, on: memory, into: &outcome)
+                endings, of: submitted, recordIsPossible: !isDiscarded, stores: 0, interrupts: search.interrupts,
+                on: memory, into: &outcome)
         }
         let storesBefore = memory.journal.count
         if submitted.descriptor.opcode == Operation.batch {
-            let endings = runBatch(submitted, on: memory, into: &outcome)
+            var hasRecordInLog = false
+            let endings = runBatch(submitted, on: memory, into: &outcome, hasRecordInLog: &hasRecordInLog)
+            if hasRecordInLog, isHeardOf(submitted.descriptor) {
+                return logRecord(0x27, endings, of: submitted, interrupts: search.interrupts, into: &outcome)
+            }
             return report(
-                endings, of: submitted, recordIsPossible: true, stores: 0, on: memory, into: &outcome)
+                endings, of: submitted, recordIsPossible: true, stores: 0, interrupts: search.interrupts, on: memory,
+                into: &outcome)
         }
         let run = OperationRun(
             descriptor: submitted.descriptor, context: context, isPrivileged: submitted.isPrivileged, memory: memory)
         let endings = run.run()
+        let isDrain = submitted.descriptor.opcode == Operation.drain
+        if isDrain, endings[0].status == 0x01, context.usesEventLog, !context.mayAskForPages,
+            isHeardOf(submitted.descriptor)
+        {
+            return logRecord(0x26, endings, of: submitted, interrupts: search.interrupts, into: &outcome)
+        }
         let stores = memory.journal.count - storesBefore
         if [0x20, 0x21, 0x22].contains(endings[0].status) {
             outcome.loosen(memory.journal.suffix(stores))
         }
-        return report(endings, of: submitted, recordIsPossible: true, stores: stores, on: memory, into: &outcome)
+        return report(
+            endings, of: submitted, recordIsPossible: true, stores: stores, interrupts: search.interrupts, on: memory,
+            into: &outcome)
+    }
+
+    /// Whether anybody hears of the end of a descriptor.
+    private func isHeardOf(_ descriptor: RawDescriptor) -> Bool {
+        descriptor.isRecordAddressValid || descriptor.hasFlag(Flag.requestInterrupt)
     }
 }
 
@@ -64,20 +89,28 @@ extension Oracle {
     ///
     /// - Parameter stores: How many bytes the descriptor wrote.
     private func report(
-        _ endings: [Ending], of submitted: Submitted, recordIsPossible: Bool, stores: Int, on memory: OracleMemory,
-        into outcome: inout Outcome
+        _ endings: [Ending], of submitted: Submitted, recordIsPossible: Bool, stores: Int, interrupts: Bool,
+        on memory: OracleMemory, into outcome: inout Outcome
     ) -> UInt8 {
         let descriptor = submitted.descriptor
         let endings = endings.map { context.can(Capability.faultInfo) ? $0.withFaultInfo() : $0 }
         let suggested = endings[0]
         if suggested.isQuiet, !descriptor.isRecordRequested { return suggested.status }
         guard descriptor.isRecordAddressValid, recordIsPossible else {
-            outcome.addError(endings.map { error($0, of: submitted) })
+            outcome.addError(
+                endings.map { ending in
+                    var error = error(ending, of: submitted)
+                    if ending.status == 0x19 { error.logged.endings = [ending] }
+                    return error
+                })
             return suggested.status
         }
         let address = descriptor.recordAddress
         if let refusal = memory.refusal(at: address, isWrite: true, isPrivileged: submitted.isPrivileged) {
             outcome.loosen(memory.journal.suffix(stores))
+            if context.usesEventLog {
+                return logRecord(0x1A, endings, of: submitted, interrupts: interrupts, into: &outcome)
+            }
             let fault = Ending(0x1A).faulting(at: address, isWrite: true, operand: 5)
             var alternatives = [error(fault, of: submitted)]
             // The reference gives no code of its own for a record that goes to no memory.
@@ -95,8 +128,35 @@ extension Oracle {
         }
         outcome.addRecord(
             Outcome.RecordSite(offset: offset, endings: endings, journalCount: memory.journal.count))
-        if suggested.status == 0x19 { outcome.addError([error(suggested, of: submitted, isOptional: true)]) }
+        if suggested.status == 0x19 {
+            var optional = error(suggested, of: submitted, isOptional: true)
+            optional.logged.endings = [suggested]
+            outcome.addError([optional])
+        }
         return suggested.status
+    }
+
+    /// Puts the record of a descriptor into the event log, from which software writes it and interrupts. Returns the
+    /// status that counts for a batch.
+    private func logRecord(
+        _ code: UInt8, _ endings: [Ending], of submitted: Submitted, interrupts: Bool, into outcome: inout Outcome
+    ) -> UInt8 {
+        let descriptor = submitted.descriptor
+        let endings = endings.map { context.can(Capability.faultInfo) ? $0.withFaultInfo() : $0 }
+        var logged = Ending(code)
+        if code == 0x1A { logged = logged.faulting(at: descriptor.recordAddress, isWrite: true, operand: 5) }
+        var error = error(logged, of: submitted)
+        var duties = UInt32(descriptor.interruptHandle)
+        if interrupts { duties |= 1 << 16 }
+        if descriptor.isRecordAddressValid, descriptor.isRecordRequested || !endings[0].isQuiet { duties |= 1 << 18 }
+        if code == 0x1A, submitted.memberIndex != nil, !outcome.hasRecordInLog { duties |= 1 << 19 }
+        if code == 0x1A, context.can(Capability.faultInfo) { duties |= 5 << 29 }
+        error.logged = ReportedError.Logged(
+            duties: duties, recordAddress: descriptor.recordAddress, endings: endings)
+        outcome.addError([error])
+        if code == 0x1A { outcome.noteRecordInLog() }
+        if interrupts { outcome.leaveInterrupt() }
+        return endings[0].status
     }
 
     private func error(_ ending: Ending, of submitted: Submitted, isOptional: Bool = false) -> ReportedError {
@@ -121,7 +181,9 @@ extension Oracle {
 
 extension Oracle {
     /// Carries out the members in the order of the list (dsa-device §4.6), which is one of the orders allowed.
-    private func runBatch(_ batch: Submitted, on memory: OracleMemory, into outcome: inout Outcome) -> [Ending] {
+    private func runBatch(
+        _ batch: Submitted, on memory: OracleMemory, into outcome: inout Outcome, hasRecordInLog: inout Bool
+    ) -> [Ending] {
         var hasFailure = batch.descriptor.hasFlag(Flag.batchError)
         let reportsFailure = context.can(Capability.batchContinuation)
         for index in 0..<batch.descriptor.size {
@@ -133,7 +195,7 @@ extension Oracle {
                 return refusal == .pageFault ? [fault] : [Ending(other).undefinedBeyondCode(), fault]
             }
             let member = RawDescriptor((0..<64).map { memory.load(address &+ $0) })
-            if member.hasFlag(Flag.fence), hasFailure {
+            if member.hasFlag(Flag.fence), hasFailure || hasRecordInLog {
                 return [Ending(0x05, result: reportsFailure ? 1 : 0, bytesCompleted: index)]
             }
             let status = carryOut(
@@ -142,6 +204,7 @@ extension Oracle {
                     memberIndex: Int(index)),
                 on: memory, into: &outcome)
             outcome.countMember()
+            hasRecordInLog = outcome.hasRecordInLog
             if status != 0x01 { hasFailure = true }
         }
         return [

@@ -22,6 +22,9 @@ package struct Outcome: Sendable {
     package private(set) var status: UInt8 = 0
     /// The handles whose entries were signalled, in order.
     package private(set) var interrupts: [UInt16] = []
+    private var isInterruptLeft = false
+    /// The record of some descriptor of the batch is in the event log.
+    package private(set) var hasRecordInLog = false
     /// How many members of a batch were carried out.
     package private(set) var memberCount = 0
 }
@@ -42,6 +45,18 @@ package struct ReportedError: Sendable {
     let interruptHandle: UInt16
     /// The error need not be reported at all.
     package let isOptional: Bool
+    /// What an entry of the event log has beside what SWERROR shows.
+    var logged = Logged()
+
+    /// The parts of an entry (dsa-device §5.4).
+    struct Logged: Sendable {
+        /// Error Information of 0x1A, 0x26 and 0x27: software's duties.
+        var duties: UInt32?
+        /// The record's address, with the same codes.
+        var recordAddress: UInt64 = 0
+        /// What the record in the entry may say; none where it is all 0.
+        var endings: [Ending] = []
+    }
 
     package var code: UInt8 { UInt8(truncatingIfNeeded: word0 >> 8) }
 
@@ -59,6 +74,24 @@ package struct ReportedError: Sendable {
         guard words.0 >> 7 & 1 == (saysWhetherValid && hasInformation ? 1 : 0) else { return false }
         return words.0 & ~0x82 == word0 && words.1 & 0xFFFF_FFFF == UInt64(batchIndex) && isInformation
             && words.2 == faultAddress && words.3 == 0
+    }
+}
+
+extension ReportedError {
+    /// Whether an entry of the event log holds this error: its first 24 bytes and its record.
+    package func permitsEntry(
+        _ words: (UInt64, UInt64, UInt64), record: (UInt64, UInt64, UInt64, UInt64)
+    ) -> Bool {
+        let isRecord =
+            logged.endings.isEmpty
+            ? record == (0, 0, 0, 0) : logged.endings.contains { $0.permits(record) }
+        guard isRecord else { return false }
+        // One engine: every batch has identifier 0.
+        guard let duties = logged.duties else {
+            return words.0 & 3 == 0 && permits((words.0 | 1, words.1, words.2, 0))
+        }
+        return words.0 == word0 & ~3 | 0x80 && words.1 == UInt64(batchIndex) | UInt64(duties) << 32
+            && words.2 == logged.recordAddress
     }
 }
 
@@ -80,7 +113,17 @@ extension Outcome {
 
     mutating func setStatus(_ code: UInt8) { status = code }
 
-    mutating func addInterrupt(_ handle: UInt16) { interrupts.append(handle) }
+    /// The interrupt of the descriptor that ended last is software's, who writes its record.
+    mutating func leaveInterrupt() { isInterruptLeft = true }
+
+    mutating func dropLeftInterrupt() { isInterruptLeft = false }
+
+    mutating func noteRecordInLog() { hasRecordInLog = true }
+
+    mutating func addInterrupt(_ handle: UInt16) {
+        if !isInterruptLeft { interrupts.append(handle) }
+        isInterruptLeft = false
+    }
 
     mutating func countMember() { memberCount += 1 }
 

@@ -23,7 +23,9 @@ extension CaseDevice {
         early.maximumTransferShift = 12
         early.maximumBatchShift = 3
         little.generalCapabilities |= 1 << 52
-        return [produced, little, early, asking, generation2, smallGeneration2, otherAnswers]
+        return [
+            produced, little, early, asking, generation2, smallGeneration2, otherAnswers, logging, loggingWithPages,
+        ]
     }()
 
     /// The function asks for pages, and nobody brings them; users may have interrupts.
@@ -53,6 +55,20 @@ extension CaseDevice {
         device.isGeneration2 = true
         device.maximumTransferShift = 14
         device.maximumBatchShift = 3
+        return device
+    }()
+
+    /// DSA 2.0 with an event log in use, without page requests, so that successful Drains report there too.
+    private static let logging = {
+        var device = generation2
+        device.asksForPages = false
+        device.usesEventLog = true
+        return device
+    }()
+
+    private static let loggingWithPages = {
+        var device = generation2
+        device.usesEventLog = true
         return device
     }()
 

@@ -93,6 +93,29 @@ extension Rig {
     }
 
     private func differenceOfErrors(_ outcome: Outcome) -> String? {
+        configuration.usesEventLog ? differenceOfLog(outcome) : differenceOfRegister(outcome)
+    }
+
+    /// Every error has its entry, in order; SWERROR has nothing.
+    private func differenceOfLog(_ outcome: Outcome) -> String? {
+        guard !device.softwareError.isValid else { return "SWERROR \(errorText) beside an event log" }
+        var expected = outcome.errors[...]
+        for entry in logEntries {
+            while let next = expected.first, next.contains(where: \.isOptional),
+                !next.contains(where: { $0.permitsEntry(entry.words, record: entry.record) })
+            {
+                expected.removeFirst()
+            }
+            guard let next = expected.popFirst() else { return "entry \(entry) where none is expected" }
+            guard next.contains(where: { $0.permitsEntry(entry.words, record: entry.record) }) else {
+                return "entry \(entry) where \(next.map(\.text)) is logged"
+            }
+        }
+        let missing = expected.filter { !$0.contains(where: \.isOptional) }
+        return missing.isEmpty ? nil : "no entry for \(missing.map { $0.map(\.text) })"
+    }
+
+    private func differenceOfRegister(_ outcome: Outcome) -> String? {
         let error = device.softwareError
         let expected = outcome.errors.filter { !$0.contains(where: \.isOptional) }
         guard let first = outcome.errors.first else {

@@ -15,6 +15,7 @@ final class Rig {
     private let frames: FramePool
     private var iommu: IOMMU
     private(set) var device: Device
+    private let log: RigEventLog?
     /// The entries that sent their message since the reports were cleared.
     private(set) var interrupts: [UInt16] = []
 
@@ -42,6 +43,7 @@ final class Rig {
             }
             spaces.append(space)
         }
+        log = configuration.usesEventLog ? RigEventLog(memory: memory, requester: Self.requester, iommu: &iommu) : nil
         self.iommu = iommu
         device = Device(profile: configuration.profile, requester: Self.requester)
         enable()
@@ -58,6 +60,10 @@ final class Rig {
         for (space, handles) in configuration.grantedHandles.enumerated() {
             precondition(device.enableUserInterrupts(true), "the device is disabled")
             for handle in handles { grant(handle, to: spaces[space].pasid) }
+        }
+        if let log {
+            precondition(device.configure(log.configuration), "the device is disabled")
+            precondition(device.enableEventLog(true), "the device is disabled")
         }
         let group = GroupConfiguration(workQueues: 0b111, engines: 1)
         precondition(device.configure(group: 0, as: group), "the device is disabled")
@@ -134,7 +140,17 @@ final class Rig {
         return isAnswered
     }
 
+    /// The entries between Head and Tail.
+    var logEntries: [RigEventLog.Entry] {
+        log?.entries(from: Int(device.eventLogStatus.head), to: Int(device.eventLogStatus.tail)) ?? []
+    }
+
     func clearReports() {
+        if log != nil {
+            var status = EventLogStatus()
+            status.head = device.eventLogStatus.tail
+            device.write(status)
+        }
         device.clearSoftwareError()
         interrupts.removeAll(keepingCapacity: true)
         device.effects.removeAll(keepingCapacity: true)

@@ -48,6 +48,10 @@ final class FuzzMemory {
         unsafe bytes = .allocate(byteCount: byteCount, alignment: 4096)
         unsafe bytes.initializeMemory(as: UInt8.self, repeating: Self.guardByte, count: byteCount)
         region = try #require(unsafe memory.addRegion(base: bytes, byteCount: UInt64(byteCount)))
+        let start = region
+        func address(ofPage page: Int, of space: Int) -> HostPhysicalAddress {
+            start.advanced(by: UInt64(Self.frame(ofPage: page, of: space) * 4096))
+        }
         guard var iommu = IOMMU(memory: memory), iommu.enableRequester(Self.requester) else {
             preconditionFailure("the fixture has frames enough")
         }
