@@ -162,6 +162,8 @@ extension Device {
         engines[index].activity = .working
         engines[index].dispatched &+= 1
         engines[index].isBatch = false
+        // A batch that fails its checks must not be taken for the one before it.
+        engines[index].batch = Batch()
         engines[index].isTransferring = false
         engines[index].isAborted = false
         engines[index].hasMetInjector = false

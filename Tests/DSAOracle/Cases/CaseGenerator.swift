@@ -268,13 +268,19 @@ extension CaseGenerator {
                 descriptor = RawDescriptor()
                 descriptor[0, 4] = UInt64(CaseLayout.pasids[0])
                 generator.makeDescriptor(&descriptor, isMember: true, isPrivileged: false)
-            } while [Operation.batch, Operation.drain].contains(descriptor.opcode)
+            } while [Operation.batch, Operation.drain].contains(descriptor.opcode) || reachesList(descriptor)
             descriptor.flags &= ~(1 << Flag.fence)
             if hasFences, generator.dice.chance(20) { descriptor.flags |= 1 << Flag.fence }
             generator.preset(descriptor.bytes, at: batch.first + UInt64(member * 64))
         }
         generator.testCase.descriptor = batch
         return generator.testCase
+    }
+
+    /// Whether a buffer begins below the data pages, where the list is whose pages come and go.
+    private static func reachesList(_ descriptor: RawDescriptor) -> Bool {
+        let below = CaseLayout.address(0)..<CaseLayout.address(CaseLayout.dataPages.lowerBound)
+        return [16, 24, 40, 48].contains { below.contains(descriptor[$0, 8]) }
     }
 
     /// The data pages that the descriptor's buffers lie in.

@@ -83,6 +83,19 @@ struct EventLogOrderTests {
         #expect(log.entries.map(\.error.batchIndex) == [1])
     }
 
+    @Test func `A batch that its checks refuse writes its own record, whatever the batch before it left in the log`()
+        throws
+    {
+        let log = try EventLogFixture()
+        try log.fixture.unmap(page: 20)
+        log.fixture.writeList([log.fixture.noOp(record: 1), log.noOp(recordIn: 20)], at: log.fixture.page(22))
+        try log.run(log.fixture.batch(list: log.fixture.page(22), count: 2, record: 0))
+        #expect(log.entries.map(\.code) == [.completionRecordPageFault, .batchInLog])
+        try log.run(log.fixture.batch(list: log.fixture.page(22), count: 0, record: 2))
+        #expect(log.fixture.status(2) == .invalidDescriptorCount)
+        #expect(log.entries.count == 2)
+    }
+
     @Test func `A fence behind a record that is in the log ends the batch with 0x05 and Result 1`() throws {
         let log = try EventLogFixture()
         try log.fixture.unmap(page: 20)
