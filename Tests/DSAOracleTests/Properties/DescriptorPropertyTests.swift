@@ -49,14 +49,17 @@ struct DescriptorPropertyTests {
     /// `SWQD_ORACLE_COUNT` descriptors, without it a million by the scale, from `SWQD_ORACLE_SEED`.
     @Test
     func `A million random descriptors end on the device as the reference says`() throws {
-        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? UInt64(PropertyScale.of(1_000_000))), isForeign: false)
+        try compare(Self.count, isForeign: false)
     }
 
     /// A fifth of the above, with memory that is reached by copying.
     @Test
     func `Random descriptors end in the memory of another process as the reference says`() throws {
-        try compare(Int(ProcessEnvironment.number("SWQD_ORACLE_COUNT") ?? UInt64(PropertyScale.of(1_000_000))) / 5, isForeign: true)
+        try compare(Self.count / 5, isForeign: true)
     }
+
+    private static let count =
+        ProcessEnvironment.number("SWQD_ORACLE_COUNT").map { Int($0) } ?? PropertyScale.of(1_000_000)
 
     private func compare(_ count: Int, isForeign: Bool) throws {
         let seed = ProcessEnvironment.number("SWQD_ORACLE_SEED") ?? 1
