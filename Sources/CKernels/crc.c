@@ -1,7 +1,7 @@
 #include <isa-l/crc.h>
 
 #include "CKernels.h"
-#include "patterns.h"
+#include "copying.h"
 #include "reflection.h"
 
 // ISA-L keeps the register bit-reflected and leaves inversion to the caller. The specification's register is the other
@@ -11,8 +11,8 @@
 enum {
     /// Bytes that pass through the private buffer at a time.
     reversal_byte_count = 4096,
-    /// Copied, then read back for the CRC while still in the L1 cache.
-    copy_block_byte_count = 8192,
+    /// Copied, then read back for the CRC while still in the L1 cache: both copies and what comes after them fit there.
+    copy_block_byte_count = 2048,
 };
 
 static uint32_t reversed32(uint32_t value) { return __builtin_bitreverse32(value); }
@@ -56,7 +56,7 @@ uint32_t ck_copy_crc32c(uint32_t seed, void *destination, const void *source, si
     uint32_t crc = seed;
     while (byte_count > 0) {
         size_t part = byte_count < copy_block_byte_count ? byte_count : copy_block_byte_count;
-        memmove(to, from, part);
+        ck_copy(to, from, part);
         crc = ck_crc32c(crc, to, part, flags);
         to += part;
         from += part;

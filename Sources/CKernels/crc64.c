@@ -1,5 +1,5 @@
 #include "CKernels.h"
-#include "patterns.h"
+#include "copying.h"
 #include "reflection.h"
 
 // As in crc.c the register is kept bit-reflected, and what bypasses inversion or reflection is reversed at its edge.
@@ -12,7 +12,7 @@ enum {
     /// Bytes that pass through the private buffer at a time.
     reversal_byte_count = 4096,
     /// Copied, then read back for the CRC while still in the L1 cache.
-    copy_block_byte_count = 8192,
+    copy_block_byte_count = 2048,
     /// Four vectors that are folded side by side.
     fold_byte_count = 64,
 };
@@ -138,7 +138,7 @@ uint64_t ck_copy_crc64(uint64_t seed, void *destination, const void *source, siz
     uint64_t crc = seed;
     while (byte_count > 0) {
         size_t part = byte_count < copy_block_byte_count ? byte_count : copy_block_byte_count;
-        memmove(to, from, part);
+        ck_copy(to, from, part);
         crc = ck_crc64(crc, to, part, flags);
         to += part;
         from += part;

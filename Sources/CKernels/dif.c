@@ -1,7 +1,6 @@
-#include <isa-l/crc.h>
-
 #include "CKernels.h"
-#include "patterns.h"
+#include "copying.h"
+#include "guard.h"
 
 enum { field_byte_count = 8 };
 
@@ -55,7 +54,7 @@ static void store_field(uint8_t *bytes, uint16_t guard, uint16_t application, ui
 
 static uint16_t guard_of(const struct ck_dif *dif, const uint8_t *data) {
     uint16_t seed = dif->flags & invert_seed ? 0xFFFF : 0;
-    uint16_t crc = crc16_t10dif(seed, data, dif->block_byte_count);
+    uint16_t crc = ck_guard(seed, data, dif->block_byte_count);
     return dif->flags & invert_result ? (uint16_t)~crc : crc;
 }
 
@@ -124,7 +123,7 @@ size_t ck_dif_insert(struct ck_dif *dif, void *destination, const void *source, 
     size_t byte_count = dif->block_byte_count;
     for (size_t done = 0; done < block_count; done++) {
         uint16_t guard = guard_of(dif, from);
-        memmove(to, from, byte_count);
+        ck_copy(to, from, byte_count);
         uint16_t application = dif->destination.application & (uint16_t)~dif->destination.application_mask;
         store_field(to + byte_count, guard, application, dif->destination.reference);
         advance_destination(dif);
@@ -143,7 +142,7 @@ size_t ck_dif_strip(struct ck_dif *dif, void *destination, const void *source, s
         uint16_t guard = needs_guard ? guard_of(dif, from) : 0;
         dif->status = (uint8_t)status_of(dif, load_field(from + byte_count), guard);
         if (dif->status != 0) return done;
-        memmove(to, from, byte_count);
+        ck_copy(to, from, byte_count);
         advance_source(dif);
         from += byte_count + field_byte_count;
         to += byte_count;
@@ -162,7 +161,7 @@ size_t ck_dif_update(struct ck_dif *dif, void *destination, const void *source, 
         struct field field = load_field(from + byte_count);
         dif->status = (uint8_t)status_of(dif, field, guard);
         if (dif->status != 0) return done;
-        memmove(to, from, byte_count);
+        ck_copy(to, from, byte_count);
         uint16_t application = dif->destination.application & (uint16_t)~dif->destination.application_mask;
         store_field(
             to + byte_count, passes & guard_pass_through ? field.guard : guard,

@@ -7,9 +7,10 @@ void ck_load_descriptor(const void *source, uint64_t words[8]) {
     __asm__ volatile("" : : "r"(words) : "memory");
 }
 
-void ck_publish_record(void *destination, const uint64_t words[4]) {
-    uint8_t *bytes = destination;
-    const uint8_t *record = (const uint8_t *)words;
-    memcpy(bytes + 1, record + 1, 31);
-    __atomic_store_n(bytes, record[0], __ATOMIC_RELEASE);
+void ck_publish_record(void *destination, uint64_t word0, uint64_t word1, uint64_t word2, uint64_t word3) {
+    uint64_t *words = destination;
+    words[1] = word1;
+    words[2] = word2;
+    words[3] = word3;
+    __atomic_store_n(words, word0, __ATOMIC_RELEASE);
 }

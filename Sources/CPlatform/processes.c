@@ -11,6 +11,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+int platform_processor_count(void) {
+    cpu_set_t set;
+    // A machine with more processors than the set has room for has enough of them.
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return CPU_SETSIZE;
+    return CPU_COUNT(&set);
+}
+
 int platform_pidfd_open(int32_t pid) { return (int) syscall(SYS_pidfd_open, pid, 0); }
 
 int platform_pidfd_exited(int fd) {

@@ -10,78 +10,78 @@ public struct CompletionStatus: RawRepresentable, Hashable, Sendable, BitwiseCop
     }
 
     /// Never written by the device: software clears the byte to this and polls it.
-    public static let none = Self(rawValue: 0x00)
+    @inlinable public static var none: Self { Self(rawValue: 0x00) }
     /// Finished; a predicate that was to be checked is true.
-    public static let success = Self(rawValue: 0x01)
+    @inlinable public static var success: Self { Self(rawValue: 0x01) }
     /// Finished; Check Result was asked for and the predicate is false.
-    public static let successFalsePredicate = Self(rawValue: 0x02)
+    @inlinable public static var successFalsePredicate: Self { Self(rawValue: 0x02) }
     /// A source or destination page faulted and BOF was 0.
-    public static let pageFault = Self(rawValue: 0x03)
+    @inlinable public static var pageFault: Self { Self(rawValue: 0x03) }
     /// A page request was refused.
-    public static let pageRequestFailed = Self(rawValue: 0x04)
+    @inlinable public static var pageRequestFailed: Self { Self(rawValue: 0x04) }
     /// At least one member of the batch did not end with 0x01.
-    public static let batchError = Self(rawValue: 0x05)
+    @inlinable public static var batchError: Self { Self(rawValue: 0x05) }
     /// The descriptor list could not be fetched.
-    public static let batchListPageFault = Self(rawValue: 0x06)
+    @inlinable public static var batchListPageFault: Self { Self(rawValue: 0x06) }
     /// Apply Delta Record: an offset is not above the one before it.
-    public static let deltaOffsetNotIncreasing = Self(rawValue: 0x07)
+    @inlinable public static var deltaOffsetNotIncreasing: Self { Self(rawValue: 0x07) }
     /// Apply Delta Record: an offset is not below the Transfer Size.
-    public static let deltaOffsetOutOfRange = Self(rawValue: 0x08)
+    @inlinable public static var deltaOffsetOutOfRange: Self { Self(rawValue: 0x08) }
     /// DIF Check, Strip and Update: a block failed a check; DIF Status says which.
-    public static let difError = Self(rawValue: 0x09)
+    @inlinable public static var difError: Self { Self(rawValue: 0x09) }
     /// The operation is not in OPCAP or the WQ's OPCFG, or cannot be a member of a batch.
-    public static let unsupportedOperation = Self(rawValue: 0x10)
+    @inlinable public static var unsupportedOperation: Self { Self(rawValue: 0x10) }
     /// A flag is set that may not be, or a required one is clear.
-    public static let invalidFlags = Self(rawValue: 0x11)
+    @inlinable public static var invalidFlags: Self { Self(rawValue: 0x11) }
     /// A byte that is reserved, for this operation or by a flag, is not 0.
-    public static let nonZeroReserved = Self(rawValue: 0x12)
+    @inlinable public static var nonZeroReserved: Self { Self(rawValue: 0x12) }
     /// The Transfer Size is 0, above a maximum, or no multiple of a DIF block.
-    public static let invalidTransferSize = Self(rawValue: 0x13)
+    @inlinable public static var invalidTransferSize: Self { Self(rawValue: 0x13) }
     /// The Descriptor Count is below the minimum of a batch or above the WQ's maximum.
-    public static let invalidDescriptorCount = Self(rawValue: 0x14)
+    @inlinable public static var invalidDescriptorCount: Self { Self(rawValue: 0x14) }
     /// The size of a delta record is too small, or above the WQ's Maximum Transfer Size.
-    public static let invalidDeltaRecordSize = Self(rawValue: 0x15)
+    @inlinable public static var invalidDeltaRecordSize: Self { Self(rawValue: 0x15) }
     /// Buffers share bytes where the operation forbids that (DSA 3.0 §5.4).
-    public static let overlappingBuffers = Self(rawValue: 0x16)
+    @inlinable public static var overlappingBuffers: Self { Self(rawValue: 0x16) }
     /// Bits 11:0 of a Dualcast's two destinations differ.
-    public static let dualcastMisaligned = Self(rawValue: 0x17)
+    @inlinable public static var dualcastMisaligned: Self { Self(rawValue: 0x17) }
     /// The Descriptor List Address is no multiple of 64.
-    public static let descriptorListMisaligned = Self(rawValue: 0x18)
+    @inlinable public static var descriptorListMisaligned: Self { Self(rawValue: 0x18) }
     /// The Completion Interrupt Handle is out of range, or its entry is not for this PASID.
-    public static let invalidInterruptHandle = Self(rawValue: 0x19)
+    @inlinable public static var invalidInterruptHandle: Self { Self(rawValue: 0x19) }
     /// Never in a record: the record's own address faulted.
-    public static let completionRecordPageFault = Self(rawValue: 0x1A)
+    @inlinable public static var completionRecordPageFault: Self { Self(rawValue: 0x1A) }
     /// Never in a record: the record's address is no multiple of 32.
-    public static let completionRecordMisaligned = Self(rawValue: 0x1B)
+    @inlinable public static var completionRecordMisaligned: Self { Self(rawValue: 0x1B) }
     /// An address or a size is misaligned for the operation: of a delta record's sources or destination no multiple of
     /// 8, of a CRC seed none of its size.
-    public static let misalignedAddress = Self(rawValue: 0x1C)
+    @inlinable public static var misalignedAddress: Self { Self(rawValue: 0x1C) }
     /// Never in a record: Priv 1 without privileged mode.
-    public static let invalidPrivilege = Self(rawValue: 0x1D)
+    @inlinable public static var invalidPrivilege: Self { Self(rawValue: 0x1D) }
     /// A selected traffic class is not enabled.
-    public static let invalidTrafficClass = Self(rawValue: 0x1E)
+    @inlinable public static var invalidTrafficClass: Self { Self(rawValue: 0x1E) }
     /// A readback address of a Drain faulted.
-    public static let readbackPageFault = Self(rawValue: 0x1F)
+    @inlinable public static var readbackPageFault: Self { Self(rawValue: 0x1F) }
     /// A hardware error, for one a read that nothing answered.
-    public static let hardwareError = Self(rawValue: 0x20)
+    @inlinable public static var hardwareError: Self { Self(rawValue: 0x20) }
     /// A hardware error on a write or a readback.
-    public static let hardwareErrorOnWrite = Self(rawValue: 0x21)
+    @inlinable public static var hardwareErrorOnWrite: Self { Self(rawValue: 0x21) }
     /// Address translation failed otherwise than by a page fault.
-    public static let translationError = Self(rawValue: 0x22)
+    @inlinable public static var translationError: Self { Self(rawValue: 0x22) }
 
     /// SWERROR only: PCI configuration changed while the device was not Disabled.
-    public static let configurationChanged = Self(rawValue: 0x51)
+    @inlinable public static var configurationChanged: Self { Self(rawValue: 0x51) }
     /// SWERROR only: CMD written while a command was active.
-    public static let commandWhileActive = Self(rawValue: 0x52)
+    @inlinable public static var commandWhileActive: Self { Self(rawValue: 0x52) }
     /// SWERROR only: a descriptor was posted to a full DWQ.
-    public static let postedToFullQueue = Self(rawValue: 0x53)
+    @inlinable public static var postedToFullQueue: Self { Self(rawValue: 0x53) }
     /// SWERROR only: an event could not be put into the event log. DSA 2.0.
-    public static let eventLost = Self(rawValue: 0x54)
+    @inlinable public static var eventLost: Self { Self(rawValue: 0x54) }
 
     /// Event log only: a Drain whose record waits there behind those of earlier descriptors. DSA 2.0.
-    public static let drainInLog = Self(rawValue: 0x26)
+    @inlinable public static var drainInLog: Self { Self(rawValue: 0x26) }
     /// Event log only: a Batch whose record waits there behind those of its members. DSA 2.0.
-    public static let batchInLog = Self(rawValue: 0x27)
+    @inlinable public static var batchInLog: Self { Self(rawValue: 0x27) }
 
     /// Whether RCR = 0 suppresses the record (DSA 3.0 §8.1.3): 0x01, 0x02 and 0x05.
     @inlinable public var isQuietWithoutRequest: Bool {

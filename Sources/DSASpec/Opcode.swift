@@ -10,41 +10,41 @@ public struct Opcode: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Does nothing, and completes.
-    public static let noOp = Self(rawValue: 0x00)
+    @inlinable public static var noOp: Self { Self(rawValue: 0x00) }
     /// Carries out the descriptors of a list in memory (DSA 3.0 §8.3.2).
-    public static let batch = Self(rawValue: 0x01)
+    @inlinable public static var batch: Self { Self(rawValue: 0x01) }
     /// Waits for the earlier descriptors of its WQ and PASID (DSA 3.0 §8.3.3).
-    public static let drain = Self(rawValue: 0x02)
+    @inlinable public static var drain: Self { Self(rawValue: 0x02) }
     /// Copies source to destination (DSA 3.0 §8.3.4).
-    public static let memoryMove = Self(rawValue: 0x03)
+    @inlinable public static var memoryMove: Self { Self(rawValue: 0x03) }
     /// Fills the destination with a pattern.
-    public static let fill = Self(rawValue: 0x04)
+    @inlinable public static var fill: Self { Self(rawValue: 0x04) }
     /// Finds the first difference between two sources.
-    public static let compare = Self(rawValue: 0x05)
+    @inlinable public static var compare: Self { Self(rawValue: 0x05) }
     /// Finds the first difference between the source and a pattern.
-    public static let comparePattern = Self(rawValue: 0x06)
+    @inlinable public static var comparePattern: Self { Self(rawValue: 0x06) }
     /// Writes down how two sources differ (DSA 3.0 §8.3.8).
-    public static let createDeltaRecord = Self(rawValue: 0x07)
+    @inlinable public static var createDeltaRecord: Self { Self(rawValue: 0x07) }
     /// Changes the destination as a delta record says (DSA 3.0 §8.3.9).
-    public static let applyDeltaRecord = Self(rawValue: 0x08)
+    @inlinable public static var applyDeltaRecord: Self { Self(rawValue: 0x08) }
     /// Copies the source to two destinations.
-    public static let dualcast = Self(rawValue: 0x09)
+    @inlinable public static var dualcast: Self { Self(rawValue: 0x09) }
     /// Fetches the translations of a region before they are needed (DSA 2.0).
-    public static let translationFetch = Self(rawValue: 0x0A)
+    @inlinable public static var translationFetch: Self { Self(rawValue: 0x0A) }
     /// Computes the CRC of the source (DSA 3.0 §8.3.12).
-    public static let crcGeneration = Self(rawValue: 0x10)
+    @inlinable public static var crcGeneration: Self { Self(rawValue: 0x10) }
     /// Copies source to destination and computes the CRC of the bytes.
-    public static let copyWithCRC = Self(rawValue: 0x11)
+    @inlinable public static var copyWithCRC: Self { Self(rawValue: 0x11) }
     /// Checks the data integrity fields of the source (DSA 3.0 §8.3.14).
-    public static let difCheck = Self(rawValue: 0x12)
+    @inlinable public static var difCheck: Self { Self(rawValue: 0x12) }
     /// Copies source to destination and adds data integrity fields (DSA 3.0 §8.3.15).
-    public static let difInsert = Self(rawValue: 0x13)
+    @inlinable public static var difInsert: Self { Self(rawValue: 0x13) }
     /// Copies source to destination without its data integrity fields (DSA 3.0 §8.3.16).
-    public static let difStrip = Self(rawValue: 0x14)
+    @inlinable public static var difStrip: Self { Self(rawValue: 0x14) }
     /// Copies source to destination with new data integrity fields (DSA 3.0 §8.3.17).
-    public static let difUpdate = Self(rawValue: 0x15)
+    @inlinable public static var difUpdate: Self { Self(rawValue: 0x15) }
     /// Evicts the lines of the destination from the processor caches.
-    public static let cacheFlush = Self(rawValue: 0x20)
+    @inlinable public static var cacheFlush: Self { Self(rawValue: 0x20) }
 }
 
 /// A set of opcodes: OPCAP, and OPCFG of a WQ. Bit n stands for opcode n (DSA 3.0 §9.2.6).

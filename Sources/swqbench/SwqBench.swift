@@ -65,6 +65,7 @@ struct SwqBench: ParsableCommand {
         [
             ProtocolBenchmark(), RingBenchmark(), BindBenchmark(), IdleConnectionBenchmark(), StartBenchmark(),
             DataBenchmark(),
+            SubmissionLatencyBenchmark(),
         ]
     }
 }

@@ -37,7 +37,7 @@ import Testing
             "connections": 1, "lineBytes": 1024, "memoryPerClientBytes": "4096", "vms": 2, "processes": 3,
             "eventQueue": 4, "replyBytes": 4097, "portalsPerClient": 5, "hostPasidQuota": 6, "vmPasidQuota": 7,
             "drainTimeoutMs": 0, "interruptsPerClient": 8, "pageRequestTimeoutMs": 9,
-            "ringSpinUs": 10
+            "ringSpinUs": 10, "engineThreads": 10
           },
           "logLevel": "warning",
           "pasidTranslationPolicy": "zf_set_and_skipped",
@@ -83,6 +83,7 @@ import Testing
         #expect(configuration.limits.vmPASIDQuota == 7)
         #expect(configuration.limits.drainTimeoutMilliseconds == 0)
         #expect(configuration.limits.interruptsPerClient == 8)
+        #expect(configuration.limits.engineThreads == 10)
         #expect(configuration.limits.pageRequestTimeoutMilliseconds == 9)
         #expect(configuration.fabric.ports.map(\.name) == ["rp", "up", "down"])
         #expect(configuration.fabric.ports.map(\.parent) == [nil, 0, 1])

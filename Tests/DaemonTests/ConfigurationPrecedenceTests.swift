@@ -207,6 +207,8 @@ import Testing
         #expect(configuration.limits.vmPASIDQuota == 256)
         #expect(configuration.limits.drainTimeoutMilliseconds == 10_000)
         #expect(configuration.limits.interruptsPerClient == 64)
+        // One for each processor but the loop's.
+        #expect(configuration.limits.engineThreads == min(max(ProcessorCount.available - 1, 1), 16))
         #expect(configuration.limits.pageRequestTimeoutMilliseconds == 10_000)
         #expect(configuration.limits.ringSpinMicroseconds == (AvailableProcessors.count > 1 ? 100 : 0))
     }

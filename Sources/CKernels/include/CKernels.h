@@ -105,8 +105,10 @@ size_t ck_dif_update(struct ck_dif *dif, void *destination, const void *source, 
 /// Reads the 64 bytes of a descriptor, each once, as eight words in memory order.
 void ck_load_descriptor(const void *source, uint64_t words[8]);
 
-/// Writes a completion record: bytes 1 to 31 first, then the status byte with release ordering, so that who sees the
-/// status sees the rest (DSA 3.0 §3.6).
-void ck_publish_record(void *destination, const uint64_t words[4]);
+/// Writes the four words of a completion record, in memory order: the last three first, then that of the status with
+/// release ordering and in one piece, so that who sees the status sees the rest (DSA 3.0 §3.6).
+///
+/// - Precondition: `destination` is a multiple of 8.
+void ck_publish_record(void *destination, uint64_t word0, uint64_t word1, uint64_t word2, uint64_t word3);
 
 #endif

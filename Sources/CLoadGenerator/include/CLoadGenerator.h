@@ -17,6 +17,9 @@ const char *bench_failure(void);
 /// CLOCK_MONOTONIC, nanoseconds.
 uint64_t bench_now(void);
 
+/// CPU time of the calling thread, nanoseconds.
+uint64_t bench_thread_time(void);
+
 // MARK: Load
 
 /// How a reply is recognised.
@@ -75,6 +78,16 @@ struct bench_load_result {
 /// Runs the load on the calling thread. Afterwards nothing is in flight, so that connections can be used again.
 int bench_load_run(const struct bench_load *load, struct bench_load_result *result);
 
+/// Sends one submission after the other, each when the last is answered, until `*end` is not 0 or `capacity` of them are
+/// answered. `nanoseconds` gets what each took; `*count` how many there were. An error in a reply is a failure.
+int bench_round_trips(
+    int fd, const void *request, size_t request_bytes, const uint8_t *end, uint64_t *nanoseconds, size_t capacity,
+    size_t *count);
+
+/// Starts a process on one processor that copies `bytes` with memcpy, in pieces of `piece_bytes` between the same two
+/// buffers, and then sets `**end`, which is 0 until then and belongs to the last process that was started, to 1.
+int bench_copy_process(int processor, uint64_t bytes, size_t piece_bytes, const uint8_t **end, pid_t *child);
+
 // MARK: SQLite
 
 /// A history written through SQLite's C interface: the tables and indexes of `model`, a database that the daemon made,
@@ -102,6 +115,28 @@ const char *bench_history_version(void);
 
 /// CRC-32C by ISA-L.
 uint32_t bench_crc32c(const void *bytes, size_t count);
+
+/// Blocks of 512 bytes with a data integrity field behind each: the guard, this application tag, and a reference tag
+/// that counts up from this one.
+enum { BENCH_DIF_APPLICATION_TAG = 0xA55A, BENCH_DIF_REFERENCE_TAG = 7 };
+
+/// Adds fields to `blocks` blocks, by ISA-L's copy with CRC.
+void bench_dif_insert(void *destination, const void *source, size_t blocks);
+
+/// Checks them, by ISA-L's CRC. Returns how many are good.
+size_t bench_dif_check(const void *source, size_t blocks);
+
+/// Copies the data of blocks, each checked, by ISA-L's copy with CRC. Returns how many are good.
+size_t bench_dif_strip(void *destination, const void *source, size_t blocks);
+
+/// Copies blocks with new fields, each checked, likewise.
+size_t bench_dif_update(void *destination, const void *source, size_t blocks);
+
+/// Writes a delta record of `bytes` bytes, the way a program does without a library: word by word. Returns its bytes.
+size_t bench_delta_create(const void *first, const void *second, size_t bytes, void *record);
+
+/// Applies a delta record, entry by entry.
+void bench_delta_apply(void *destination, const void *record, size_t record_bytes);
 
 /// Keeps the compiler from dropping a computation.
 void bench_keep(uint64_t value);

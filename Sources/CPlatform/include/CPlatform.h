@@ -24,6 +24,9 @@ const char *platform_error_text(int code);
 /// The process's environment: a NULL-terminated array of "NAME=VALUE". Not safe beside `setenv` or `unsetenv`.
 char *const *platform_environment(void);
 
+/// The processors that this process may run on, at least 1.
+int platform_processor_count(void);
+
 // MARK: Descriptors
 
 /// A duplicate of `fd` with close-on-exec set.

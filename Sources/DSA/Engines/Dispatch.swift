@@ -121,7 +121,7 @@ extension Device {
             return true
         }
         if !engines[index].isTransferring {
-            startNext(engine: index, iommu: &iommu, memory: memory)
+            startNext(engine: index, iommu: &iommu, memory: memory, budget: &budget)
             if injector.interruptsStep {
                 injector.interruptsStep = false
                 budget.actions = 0
@@ -181,7 +181,9 @@ extension Device {
     }
 
     /// Checks the descriptor at hand and starts it; for a batch, fetches and starts the next member.
-    private mutating func startNext(engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory) {
+    private mutating func startNext(
+        engine index: Int, iommu: inout IOMMU, memory: PhysicalMemory, budget: inout Budget
+    ) {
         // One that an injected failure has interrupted, or a Drain that waited, is at hand already.
         if engines[index].isBatch, !engines[index].batch.isMemberCurrent {
             fetchMember(engine: index, iommu: &iommu, memory: memory)
@@ -219,6 +221,15 @@ extension Device {
             engines[index].batch.count = engines[index].current.descriptorCount
             engines[index].batch.hasFailure = engines[index].current.flags.contains(.batchError)
         default:
+            if usesATS(engine: index), !engines[index].isForeign, engines[index].injectedFault == nil,
+                let record = ShortOperation.run(
+                    engines[index].current, memory: memory, requester: requester, pasid: engines[index].pasid,
+                    privileged: engines[index].isPrivileged, deviceTLB: deviceTLB.reference)
+            {
+                budget.bytes -= Int(engines[index].current.transferSize)
+                end(engine: index, with: record, iommu: &iommu, memory: memory)
+                return
+            }
             engines[index].transfer = Transfer(
                 engines[index].current, openPoints: profile.openPoints, usesATS: usesATS(engine: index),
                 deviceTLB: usesATS(engine: index) ? deviceTLB.reference : nil)
@@ -237,6 +248,13 @@ extension Device {
         }
         let pasid = engines[index].pasid
         let isPrivileged = engines[index].isPrivileged
+        if engines[index].transfer.runDirectly(
+            memory: memory, requester: requester, pasid: pasid, privileged: isPrivileged)
+        {
+            budget.bytes -= Int(engines[index].transfer.byteCount)
+            endTransfer(engine: index, iommu: &iommu, memory: memory)
+            return
+        }
         let window = unsafe windows + index
         let outcome = unsafe engines[index].transfer.resolve(
             into: &window.pointee, iommu: &iommu, memory: memory, requester: requester, pasid: pasid,

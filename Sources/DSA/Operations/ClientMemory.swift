@@ -16,17 +16,14 @@ extension PhysicalMemory {
         }
     }
 
-    /// Writes `record` at `address`, the status byte last, and returns whether its 32 bytes are memory.
+    /// Writes `record` at `address`, a multiple of 32, the status last, and returns whether its 32 bytes are memory.
     public func publish(_ record: CompletionRecord, at address: HostPhysicalAddress) -> Bool {
         guard let bytes = unsafe pointer(to: address, byteCount: UInt64(CompletionRecord.byteCount)) else {
             return false
         }
-        let words: InlineArray<4, UInt64> = [
-            record.word0.littleEndian, record.word1.littleEndian, record.word2.littleEndian, record.word3.littleEndian,
-        ]
-        unsafe words.span.withUnsafeBufferPointer { words in
-            unsafe ck_publish_record(bytes, words.baseAddress)
-        }
+        unsafe ck_publish_record(
+            bytes, record.word0.littleEndian, record.word1.littleEndian, record.word2.littleEndian,
+            record.word3.littleEndian)
         return true
     }
 }

@@ -36,6 +36,19 @@ extension DIFProgress {
             source: ck_dif_tags(sourceTags), destination: ck_dif_tags(destinationTags))
     }
 
+    /// Carries out `blockCount` blocks that lie in one piece on each side, until one fails a check. Returns how many are
+    /// good, and how far the operation is after them.
+    @inline(__always)
+    func run(
+        _ kind: OperationKind, _ source: UnsafeRawPointer, _ destination: UnsafeMutableRawPointer, _ blockCount: Int
+    ) -> (blocksDone: Int, DIFProgress) {
+        var kernel = kernelState
+        let done = unsafe Transfer.runDIFKernel(kind, &kernel, source, destination, blockCount)
+        var progress = self
+        progress.absorb(kernel)
+        return (done, progress)
+    }
+
     /// Takes over what the kernels did.
     fileprivate mutating func absorb(_ state: ck_dif) {
         status = DIFStatus(rawValue: state.status)
@@ -102,7 +115,7 @@ extension Transfer {
         }
     }
 
-    private static func runDIFKernel(
+    fileprivate static func runDIFKernel(
         _ kind: OperationKind, _ state: inout ck_dif, _ source: UnsafeRawPointer,
         _ destination: UnsafeMutableRawPointer, _ blockCount: Int
     ) -> Int {

@@ -36,6 +36,12 @@ struct DeltaApplication: Sendable, BitwiseCopyable {
     /// The first block of the destination that a window has.
     var firstBlock: UInt32 { pending?.block ?? nextBlock }
 
+    /// The status with which `entry` as the next one ends the operation, or `nil`.
+    func refusal(of entry: Entry) -> CompletionStatus? {
+        if entry.block < nextBlock { return .deltaOffsetNotIncreasing }
+        return entry.block >= blockCount ? .deltaOffsetOutOfRange : nil
+    }
+
     /// Where the next entries go.
     var destinationBuffer: LooseBuffer {
         let block = UInt64(DeltaRecord.blockByteCount)
@@ -118,8 +124,7 @@ private struct DeltaTarget {
 
     /// Applies one entry, wherever it goes, and returns `.complete`, or says why not.
     mutating func place(_ entry: DeltaApplication.Entry) -> TransferWindow.Ending {
-        if unsafe entry.block < application.nextBlock { return .failed(.deltaOffsetNotIncreasing) }
-        if unsafe entry.block >= application.blockCount { return .failed(.deltaOffsetOutOfRange) }
+        if let refusal = unsafe application.refusal(of: entry) { return .failed(refusal) }
         let distance = unsafe Int(entry.block - block) * Int(DeltaRecord.blockByteCount)
         guard unsafe distance < cursor.remaining else {
             unsafe application.pending = entry

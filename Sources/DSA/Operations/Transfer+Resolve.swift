@@ -178,7 +178,7 @@ extension Transfer {
         var request = start
         var covered: UInt64 = 0
         while covered < byteCount {
-            switch translate(&request, start.address, offset + covered, &iommu) {
+            switch translate(&request, start.address, offset + covered, byteCount: byteCount - covered, &iommu) {
             case .fault where request.isWrite && !usesATS:
                 let inPage = request.address.rawValue % pageByteCount
                 let piece = min(pageByteCount - inPage, byteCount - covered)
@@ -235,21 +235,26 @@ extension Transfer {
         return Coverage(byteCount: covered, obstacle: nil)
     }
 
-    /// Translates the byte `offset` above `start` and leaves its address in `request`. No address is above 2^64 - 1: a
-    /// buffer that passes it does not come round to 0.
+    /// Translates the byte `offset` above `start`, of which `byteCount` bytes are to be accessed, and leaves its address
+    /// in `request`. No address is above 2^64 - 1: a buffer that passes it does not come round to 0.
     @inline(__always)
     private func translate(
-        _ request: inout TranslationRequest, _ start: LinearAddress, _ offset: UInt64, _ iommu: inout IOMMU
+        _ request: inout TranslationRequest, _ start: LinearAddress, _ offset: UInt64, byteCount: UInt64 = 1,
+        _ iommu: inout IOMMU
     ) -> Translation {
         let (address, isBeyond) = start.rawValue.addingReportingOverflow(offset)
         request.address = LinearAddress(rawValue: address)
-        return isBeyond ? .fault(TranslationFault(reason: .nonCanonicalAddress)) : translate(request, &iommu)
+        return isBeyond
+            ? .fault(TranslationFault(reason: .nonCanonicalAddress))
+            : translate(request, byteCount: byteCount, &iommu)
     }
 
     /// Translates an access as the device does: through its own cache, unless it goes without ATS.
     @inline(__always)
-    private func translate(_ request: TranslationRequest, _ iommu: inout IOMMU) -> Translation {
-        guard let deviceTLB else { return iommu.translate(request) }
-        return deviceTLB.translate(request, &iommu)
+    private func translate(
+        _ request: TranslationRequest, byteCount: UInt64 = 1, _ iommu: inout IOMMU
+    ) -> Translation {
+        guard let deviceTLB else { return iommu.translate(request, byteCount: byteCount) }
+        return deviceTLB.translate(request, byteCount: byteCount, &iommu)
     }
 }

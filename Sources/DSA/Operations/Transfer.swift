@@ -134,6 +134,9 @@ public struct Transfer: Sendable, BitwiseCopyable {
     /// Blocks that are still to be done.
     @inline(__always) var blocksLeft: UInt32 { blockCount - blocksDone }
 
+    /// The bytes of the first buffer in all.
+    @inline(__always) var byteCount: UInt32 { blockCount &* strides.first }
+
     /// What the record says is done (dsa-device §2.4).
     @inline(__always) var bytesCompleted: UInt32 { blocksDone * strides.first }
 }
@@ -152,8 +155,15 @@ extension Transfer {
     /// - Precondition: This transfer resolved `window`, and it ran.
     public mutating func absorb(_ window: borrowing TransferWindow) -> TransferProgress {
         state = window.state
-        blocksDone += UInt32(truncatingIfNeeded: window.blocksDone)
-        switch window.ending {
+        return absorb(blocksDone: window.blocksDone, ending: window.ending)
+    }
+
+    /// Takes over that `count` further blocks are done, and why there were not more; ``state`` is already as it came to
+    /// be.
+    @inline(__always)
+    mutating func absorb(blocksDone count: Int, ending: TransferWindow.Ending) -> TransferProgress {
+        blocksDone += UInt32(truncatingIfNeeded: count)
+        switch ending {
         case .complete:
             guard blocksDone == blockCount else { return .continues }
             finish()

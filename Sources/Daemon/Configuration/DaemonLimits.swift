@@ -21,6 +21,8 @@ package struct DaemonLimits: Hashable, Sendable {
     package var portalsPerClient = 256
     /// Interrupt entries requested by one process or VM.
     package var interruptsPerClient = 64
+    /// Threads that run windows too long for the loop. The loop has a processor to itself, as long as there are two.
+    package var engineThreads = min(max(ProcessorCount.available - 1, 1), 16)
     /// IOASIDs of the host.
     package var hostPASIDQuota = 524_288
     /// IOASIDs of a VM whose creator names no quota.
@@ -48,6 +50,7 @@ package struct DaemonLimits: Hashable, Sendable {
         if wire.hasReplyBytes { replyBytes = Int(wire.replyBytes) }
         if wire.hasPortalsPerClient { portalsPerClient = Int(wire.portalsPerClient) }
         if wire.hasInterruptsPerClient { interruptsPerClient = Int(wire.interruptsPerClient) }
+        if wire.hasEngineThreads { engineThreads = Int(wire.engineThreads) }
         if wire.hasHostPasidQuota { hostPASIDQuota = Int(wire.hostPasidQuota) }
         if wire.hasVmPasidQuota { vmPASIDQuota = Int(wire.vmPasidQuota) }
         if wire.hasDrainTimeoutMs { drainTimeoutMilliseconds = Int(wire.drainTimeoutMs) }
@@ -67,6 +70,7 @@ package struct DaemonLimits: Hashable, Sendable {
         wire.replyBytes = UInt32(replyBytes)
         wire.portalsPerClient = UInt32(portalsPerClient)
         wire.interruptsPerClient = UInt32(interruptsPerClient)
+        wire.engineThreads = UInt32(engineThreads)
         wire.hostPasidQuota = UInt32(hostPASIDQuota)
         wire.vmPasidQuota = UInt32(vmPASIDQuota)
         wire.drainTimeoutMs = UInt32(drainTimeoutMilliseconds)

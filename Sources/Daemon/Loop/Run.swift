@@ -108,7 +108,11 @@ extension Server {
         submissionsSinceStep = 0
         hasAnsweredPages = false
         let isUnfinished = machine.step(runsInline: false)
-        while let window = machine.takeReadyWindow() { engineThreads.submit(window) }
+        while let window = machine.takeReadyWindow() { readyWindows.append(window) }
+        if !readyWindows.isEmpty {
+            engineThreads.submit(readyWindows)
+            readyWindows.removeAll(keepingCapacity: true)
+        }
         let hasEndedWork = handOutForeignWork()
         deliverEffects()
         wakeMemoryWaiters()

@@ -36,6 +36,8 @@ final class Server {
     let history: HistoryRecorder
     let mailbox: Mailbox
     let engineThreads: EngineThreads
+    /// Windows that a step hands out together.
+    var readyWindows: [Machine.ReadyWindow] = []
     let programWatch: ProgramWatch
 
     let poller: Poller
@@ -137,7 +139,9 @@ final class Server {
         deviceFiles = try DeviceFiles(
             in: configuration.deviceTreeDirectory, isOwn: configuration.socketDirectory == nil, log: log.logger)
         history = HistoryRecorder(historyStore)
-        engineThreads = try EngineThreads(count: 2, mailbox: mailbox)
+        engineThreads = try EngineThreads(
+            count: configuration.limits.engineThreads,
+            engineCount: configuration.devices.reduce(1) { $0 + $1.profile.engineCount }, mailbox: mailbox)
         programWatch = try ProgramWatch(mailbox: mailbox)
         unsafe readBuffer = .allocate(capacity: Self.readByteCount)
         self.machine.install(configuration.fabric)

@@ -67,6 +67,22 @@ public struct DeviceTLBReference: @unchecked Sendable, BitwiseCopyable {
         return ask(request, byteCount: byteCount, key, &iommu)
     }
 
+    /// Where the `byteCount` bytes from the address of `request` lie in this process, when what is cached says that they
+    /// lie there in one piece and all permit the access; `nil` otherwise, of which nothing follows.
+    public func location(
+        _ request: TranslationRequest, byteCount: UInt64, in memory: PhysicalMemory
+    ) -> UnsafeMutableRawPointer? {
+        let address = request.address.rawValue
+        let key = TranslationCache.key(
+            address, isWrite: request.isWrite, isPrivileged: request.isPrivileged)
+        let offset = address & (pageByteCount - 1)
+        guard let entry = unsafe cache.pointee.find(key, Self.tag(request.pasid)),
+            entry.byteCount &- offset >= byteCount
+        else { return nil }
+        return unsafe memory.pointer(
+            to: HostPhysicalAddress(rawValue: entry.host | offset), byteCount: byteCount)
+    }
+
     @inline(never)
     private func ask(
         _ request: TranslationRequest, byteCount: UInt64, _ key: UInt64, _ iommu: inout IOMMU

@@ -1577,6 +1577,17 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   /// Clears the value of `interruptsPerClient`. Subsequent reads from it will return its default value.
   package mutating func clearInterruptsPerClient() {self._interruptsPerClient = nil}
 
+  /// Threads that move data too long for the daemon's own, 1 to 256. Default: one for each further processor that the
+  /// daemon may run on, 1 to 16.
+  package var engineThreads: UInt32 {
+    get {_engineThreads ?? 0}
+    set {_engineThreads = newValue}
+  }
+  /// Returns true if `engineThreads` has been explicitly set.
+  package var hasEngineThreads: Bool {self._engineThreads != nil}
+  /// Clears the value of `engineThreads`. Subsequent reads from it will return its default value.
+  package mutating func clearEngineThreads() {self._engineThreads = nil}
+
   /// Longest wait for the answer to a page request, milliseconds, 0 to 3600000; then it is answered `page_invalid`.
   /// 0: no limit. Default 10000.
   package var pageRequestTimeoutMs: UInt32 {
@@ -1615,6 +1626,7 @@ package nonisolated struct WireLimitsConfiguration: Sendable {
   fileprivate var _vmPasidQuota: UInt32? = nil
   fileprivate var _drainTimeoutMs: UInt32? = nil
   fileprivate var _interruptsPerClient: UInt32? = nil
+  fileprivate var _engineThreads: UInt32? = nil
   fileprivate var _pageRequestTimeoutMs: UInt32? = nil
   fileprivate var _ringSpinUs: UInt32? = nil
 }
@@ -2309,7 +2321,7 @@ nonisolated extension WireOpenPointsConfiguration.InterruptHandleError: SwiftPro
 
 nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".LimitsConfiguration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0\u{4}\u{8}page_request_timeout_ms\0\u{4}\u{a}ring_spin_us\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{3}line_bytes\0\u{3}memory_per_client_bytes\0\u{1}vms\0\u{1}processes\0\u{3}event_queue\0\u{3}reply_bytes\0\u{3}portals_per_client\0\u{3}host_pasid_quota\0\u{3}vm_pasid_quota\0\u{3}drain_timeout_ms\0\u{3}interrupts_per_client\0\u{3}engine_threads\0\u{4}\u{7}page_request_timeout_ms\0\u{4}\u{a}ring_spin_us\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2329,6 +2341,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self._vmPasidQuota) }()
       case 11: try { try decoder.decodeSingularUInt32Field(value: &self._drainTimeoutMs) }()
       case 12: try { try decoder.decodeSingularUInt32Field(value: &self._interruptsPerClient) }()
+      case 13: try { try decoder.decodeSingularUInt32Field(value: &self._engineThreads) }()
       case 20: try { try decoder.decodeSingularUInt32Field(value: &self._pageRequestTimeoutMs) }()
       case 30: try { try decoder.decodeSingularUInt32Field(value: &self._ringSpinUs) }()
       default: break
@@ -2377,6 +2390,9 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._interruptsPerClient {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
     } }()
+    try { if let v = self._engineThreads {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 13)
+    } }()
     try { if let v = self._pageRequestTimeoutMs {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 20)
     } }()
@@ -2399,6 +2415,7 @@ nonisolated extension WireLimitsConfiguration: SwiftProtobuf.Message, SwiftProto
     if lhs._vmPasidQuota != rhs._vmPasidQuota {return false}
     if lhs._drainTimeoutMs != rhs._drainTimeoutMs {return false}
     if lhs._interruptsPerClient != rhs._interruptsPerClient {return false}
+    if lhs._engineThreads != rhs._engineThreads {return false}
     if lhs._pageRequestTimeoutMs != rhs._pageRequestTimeoutMs {return false}
     if lhs._ringSpinUs != rhs._ringSpinUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

@@ -2,6 +2,10 @@
 struct Samples {
     private(set) var values: [Double] = []
 
+    init(values: [Double] = []) {
+        self.values = values
+    }
+
     mutating func append(_ value: Double) {
         values.append(value)
     }
@@ -11,6 +15,12 @@ struct Samples {
         let sorted = values.sorted()
         let middle = sorted.count / 2
         return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+
+    /// The value that one in a hundred exceeds. There is at least one value.
+    var percentile99: Double {
+        let sorted = values.sorted()
+        return sorted[min(sorted.count * 99 / 100, sorted.count - 1)]
     }
 
     /// The distance of the extremes as a part of the median.

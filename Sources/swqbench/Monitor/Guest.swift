@@ -40,6 +40,19 @@ final class Guest {
     /// The guest physical, and in its processes linear, address of a byte of its memory.
     func address(ofByteAt offset: Int) -> UInt64 { GuestPageTables.base + UInt64(offset) }
 
+    /// Maps so many gibibytes of linear addresses from ``repeatedAddress`` on to the same 2 MiB of its memory,
+    /// again and again, by pages of that size. Takes up to 4 MiB of it.
+    func mapRepeatedly(gibibytes: Int) {
+        let largePage = 2 << 20
+        let piece = (allocate(byteCount: 2 * largePage) + largePage - 1) / largePage * largePage
+        let directories = allocate(byteCount: (1 + gibibytes) * 4096)
+        unsafe tables.link(
+            gibibytes: gibibytes, from: Self.repeatedAddress, toPageAt: piece, tablesAt: directories, in: memory.bytes)
+    }
+
+    /// Above all that the guest's memory has.
+    static let repeatedAddress: UInt64 = 1 << 39
+
     /// A connection as a new vCPU, CPL 0.
     func attachProcessor(_ daemon: Daemon) throws -> MonitorConnection {
         let connection = try daemon.connect()

@@ -41,4 +41,26 @@ struct GuestPageTables {
         let offset = table * Self.pageByteCount + index * 8
         unsafe memory.storeBytes(of: entry.littleEndian, toByteOffset: offset, as: UInt64.self)
     }
+
+    /// Present, writable, user, accessed, dirty, page size.
+    private static let largePageFlags: UInt64 = 0xE7
+
+    /// Maps whole gibibytes from `address` on to the 2 MiB at offset `page` of guest memory, again and again. A table
+    /// and one more for each gibibyte go to offset `first`.
+    func link(
+        gibibytes: Int, from address: UInt64, toPageAt page: Int, tablesAt first: Int,
+        in memory: UnsafeMutableRawBufferPointer
+    ) {
+        let table = first / Self.pageByteCount
+        unsafe set(0, Int(address >> 39) % Self.tableEntryCount, to: table, in: memory)
+        let entry = (Self.base + UInt64(page)) | Self.largePageFlags
+        for gibibyte in 0..<gibibytes {
+            let index = Int(address >> 30) % Self.tableEntryCount + gibibyte
+            unsafe set(table, index, to: table + 1 + gibibyte, in: memory)
+            for slot in 0..<Self.tableEntryCount {
+                let offset = (table + 1 + gibibyte) * Self.pageByteCount + slot * 8
+                unsafe memory.storeBytes(of: entry.littleEndian, toByteOffset: offset, as: UInt64.self)
+            }
+        }
+    }
 }

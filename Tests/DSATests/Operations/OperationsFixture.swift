@@ -17,8 +17,11 @@ final class OperationsFixture {
     let region: HostPhysicalAddress
     private let bytes: UnsafeMutableRawPointer
     private var iommu: IOMMU
+    private var deviceTLB = DeviceTLB()
     private var table: FirstStageTable
     private var window = TransferWindow()
+    /// Whether the next operation may run directly, as in the device, or by windows alone: they take turns.
+    private var isDirectTurn = false
     /// Where each page was mapped that way last.
     private var places: [UInt64: Int] = [:]
 
@@ -79,6 +82,7 @@ final class OperationsFixture {
     /// Makes the IOMMU forget the address space, as whoever changes its table must.
     private func invalidate() {
         iommu.invalidate(.pasidTLB(DomainID(rawValue: 1), Self.pasid))
+        deviceTLB.invalidate(.global)
     }
 
     /// The bytes of physical page `page`.
@@ -121,9 +125,21 @@ final class OperationsFixture {
         return unsafe pointer
     }
 
-    /// Runs `descriptor` to its end as the device does, and returns its record.
+    /// Runs `descriptor` to its end as the device does, every other one by windows alone, and returns its record.
     func run(_ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints()) -> CompletionRecord {
-        var transfer = Transfer(descriptor, openPoints: openPoints)
+        isDirectTurn.toggle()
+        return run(descriptor, openPoints: openPoints, isDirect: isDirectTurn)
+    }
+
+    /// Runs `descriptor` to its end, directly where that is possible and `isDirect`, otherwise by windows.
+    func run(_ descriptor: Descriptor, openPoints: OpenPoints = OpenPoints(), isDirect: Bool) -> CompletionRecord {
+        if isDirect, let record = runShort(descriptor) { return record }
+        var transfer = Transfer(descriptor, openPoints: openPoints, deviceTLB: deviceTLB.reference)
+        if isDirect,
+            transfer.runDirectly(memory: memory, requester: Self.requester, pasid: Self.pasid, privileged: false)
+        {
+            return transfer.completionRecord()
+        }
         while runWindow(of: &transfer) == .continues {}
         return transfer.completionRecord()
     }
@@ -137,6 +153,22 @@ final class OperationsFixture {
             try afterWindow(windowCount)
         }
         return transfer.completionRecord()
+    }
+
+    /// The record of `descriptor`, if it can be carried out in one go after its buffers were asked for.
+    func runShort(_ descriptor: Descriptor) -> CompletionRecord? {
+        let byteCount = max(UInt64(descriptor.transferSize), 1)
+        for address in [descriptor.sourceAddress, descriptor.destinationAddress, descriptor.destination2Address] {
+            for isWrite in [false, true] {
+                let request = TranslationRequest(
+                    requester: Self.requester, pasid: Self.pasid, address: address, isWrite: isWrite,
+                    isPrivileged: false)
+                _ = deviceTLB.reference.translate(request, byteCount: byteCount, &iommu)
+            }
+        }
+        return ShortOperation.run(
+            descriptor, memory: memory, requester: Self.requester, pasid: Self.pasid, privileged: false,
+            deviceTLB: deviceTLB.reference)
     }
 
     private func runWindow(of transfer: inout Transfer) -> TransferProgress {

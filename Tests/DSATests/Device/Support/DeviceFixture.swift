@@ -226,6 +226,19 @@ extension DeviceFixture {
         }
     }
 
+    /// Maps `byteCount` bytes from `address`, outside the memory's own addresses, to the memory from page `page` on.
+    func map(_ address: UInt64, toPage page: Int, byteCount: UInt64) throws {
+        try table.map(
+            LinearAddress(rawValue: address), to: region.advanced(by: UInt64(page) * 4096), byteCount: byteCount,
+            writable: true)
+    }
+
+    /// Takes the page at `address`, outside the memory's own addresses, away.
+    func unmap(_ address: UInt64) throws {
+        try table.unmap(LinearAddress(rawValue: address), byteCount: 4096)
+        iommu.invalidate(.globalTLB)
+    }
+
     /// Takes page `page` out of the address space.
     func unmap(page: Int) throws {
         try table.unmap(LinearAddress(rawValue: self.page(page)), byteCount: 4096)
