@@ -221,7 +221,7 @@ extension Device {
             engines[index].batch.count = engines[index].current.descriptorCount
             engines[index].batch.hasFailure = engines[index].current.flags.contains(.batchError)
         default:
-            if usesATS(engine: index), !engines[index].isForeign, engines[index].injectedFault == nil,
+            if usesATS(engine: index), !engines[index].isForeign, !engines[index].hasMetInjector,
                 let record = ShortOperation.run(
                     engines[index].current, memory: memory, requester: requester, pasid: engines[index].pasid,
                     privileged: engines[index].isPrivileged, deviceTLB: deviceTLB.reference)
