@@ -89,9 +89,3 @@ int platform_thread_name(const char *name) { return failing(pthread_setname_np(p
 int platform_thread_join(uintptr_t thread) { return failing(pthread_join((pthread_t) thread, NULL)); }
 
 int platform_thread_detach(uintptr_t thread) { return failing(pthread_detach((pthread_t) thread)); }
-
-int platform_processor_count(void) {
-    cpu_set_t processors;
-    // More than this set holds: certainly several.
-    return sched_getaffinity(0, sizeof processors, &processors) == 0 ? CPU_COUNT(&processors) : CPU_SETSIZE;
-}

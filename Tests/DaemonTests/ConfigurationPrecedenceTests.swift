@@ -210,6 +210,6 @@ import Testing
         // One for each processor but the loop's.
         #expect(configuration.limits.engineThreads == min(max(ProcessorCount.available - 1, 1), 16))
         #expect(configuration.limits.pageRequestTimeoutMilliseconds == 10_000)
-        #expect(configuration.limits.ringSpinMicroseconds == (AvailableProcessors.count > 1 ? 100 : 0))
+        #expect(configuration.limits.ringSpinMicroseconds == (ProcessorCount.available > 1 ? 100 : 0))
     }
 }

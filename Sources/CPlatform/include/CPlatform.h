@@ -257,9 +257,6 @@ int platform_wait(int32_t process, int *status);
 int platform_thread_start(
     uintptr_t *thread, size_t stack_bytes, void (*body)(void *), void *context);
 
-/// How many processors the calling thread may run on.
-int platform_processor_count(void);
-
 /// Names the calling thread; at most 15 bytes.
 int platform_thread_name(const char *name);
 

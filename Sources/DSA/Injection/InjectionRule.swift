@@ -77,6 +77,6 @@ extension InjectionRule {
         bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
         bits = (bits ^ bits >> 27) &* 0x94D0_49BB_1331_11EB
         bits ^= bits >> 31
-        return UInt32(truncatingIfNeeded: (bits >> 32) &* 1_000_000 >> 32) < perMillion
+        return UInt32(truncatingIfNeeded: ((bits >> 32) &* 1_000_000) >> 32) < perMillion
     }
 }

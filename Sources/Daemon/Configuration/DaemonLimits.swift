@@ -37,7 +37,7 @@ package struct DaemonLimits: Hashable, Sendable {
     ///
     /// A wake-up takes 35 microseconds where it has to reach a sleeping virtual processor, so looking for three times
     /// as long costs at most four times what is best for any rhythm of the client.
-    package var ringSpinMicroseconds = AvailableProcessors.count > 1 ? 100 : 0
+    package var ringSpinMicroseconds = ProcessorCount.available > 1 ? 100 : 0
 
     /// The defaults, and over them what a checked configuration file says.
     init(_ wire: WireLimitsConfiguration) {

@@ -156,10 +156,12 @@ final class Rig {
         device.effects.removeAll(keepingCapacity: true)
     }
 
-    /// The IOMMU must forget what it knows of the page.
+    /// The IOMMU and the device must forget what they know of the page.
     func invalidate(_ space: Space, page: Int) {
         let address = LinearAddress(rawValue: space.model.address(ofPage: page))
         iommu.invalidate(.pasidTLBPages(DomainID(rawValue: 0), space.pasid, address, byteCount: 4096))
+        device.invalidateTranslations(
+            DeviceTLBInvalidation.Scope(space.pasid, covering: address, byteCount: 4096))
     }
 
     var models: [OracleMemory] { spaces.map(\.model) }

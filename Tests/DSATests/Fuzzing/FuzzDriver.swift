@@ -128,6 +128,7 @@ extension FuzzDriver {
         case 19:
             try memory.setPage(
                 Int.random(in: 12...16, using: &generator), of: space(), isMapped: !generator.oneIn(3))
+            device.invalidateTranslations(.global)
         case 20: command()
         case 21, 22: respond()
         case 23:

@@ -81,7 +81,7 @@ struct ContextSwitchTests {
         guest.ram[base + 576] = 0xDEAD
         #expect(Self.saved(fixture, 0, of: guest) == .completed(nil))
         #expect(guest.ram[base + 512] == 0)
-        #expect(guest.ram[base + 520] == 1 << 63 | 1 << 10 | 3)
+        #expect(guest.ram[base + 520] == UInt64(1) << 63 | 1 << 10 | 3)
         #expect(guest.ram[base + 576] == 0xDEAD)
         try fixture.setPASID(.guest(0xA_BCDE), on: guest)
         #expect(Self.saved(fixture, 0, of: guest) == .completed(nil))

@@ -233,16 +233,22 @@ extension DeviceFixture {
             writable: true)
     }
 
+    /// What was changed in the page table counts for the unit and for the device's own TLB.
+    private func forgetTranslations() {
+        iommu.invalidate(.globalTLB)
+        device.invalidateTranslations(.global)
+    }
+
     /// Takes the page at `address`, outside the memory's own addresses, away.
     func unmap(_ address: UInt64) throws {
         try table.unmap(LinearAddress(rawValue: address), byteCount: 4096)
-        iommu.invalidate(.globalTLB)
+        forgetTranslations()
     }
 
     /// Takes page `page` out of the address space.
     func unmap(page: Int) throws {
         try table.unmap(LinearAddress(rawValue: self.page(page)), byteCount: 4096)
-        iommu.invalidate(.globalTLB)
+        forgetTranslations()
     }
 
     /// Puts page `page` back, or makes it read-only.
@@ -250,7 +256,7 @@ extension DeviceFixture {
         try table.remap(
             LinearAddress(rawValue: self.page(page)), to: region.advanced(by: UInt64(page) * 4096), byteCount: 4096,
             writable: writable)
-        iommu.invalidate(.globalTLB)
+        forgetTranslations()
     }
 
     /// Puts what is no memory where page `page` was: a device's page.
