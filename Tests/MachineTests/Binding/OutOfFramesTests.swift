@@ -134,8 +134,8 @@ struct OutOfFramesTests {
             to: { () throws(MachineError) in
                 _ = try fixture.machine.makeVM(quota: 10)
             })
-        // A root each; a VM's translation table has two directories.
-        #expect((forProcess, forVM) == (1, 3))
+        // A root each; a VM's translation table has two directories, and its vCPUs share an MSR bitmap.
+        #expect((forProcess, forVM) == (1, 4))
         #expect(fixture.machine.processCount == processes + 1)
         #expect(fixture.machine.vmCount == 1)
     }
