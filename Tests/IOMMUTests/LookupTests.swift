@@ -80,9 +80,9 @@ struct LookupTests {
     private var structures: [Structure] {
         [
             Structure(word: lookup.rootEntry, reservedBit: 5, notPresent: 0x39, reserved: 0x3A),
-            Structure(word: lookup.contextEntry, reservedBit: 2, notPresent: 0x41, reserved: 0x42),
+            Structure(word: lookup.contextEntry, reservedBit: 5, notPresent: 0x41, reserved: 0x42),
             Structure(word: lookup.directoryEntry, reservedBit: 11, notPresent: 0x51, reserved: 0x52),
-            Structure(word: lookup.pasidEntry, reservedBit: 9, notPresent: 0x59, reserved: 0x5A),
+            Structure(word: lookup.pasidEntry, reservedBit: 10, notPresent: 0x59, reserved: 0x5A),
         ]
     }
 

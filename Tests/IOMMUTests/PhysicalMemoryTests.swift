@@ -65,7 +65,7 @@ struct PhysicalMemoryTests {
     }
 
     @Test func `The frames of a directory serve as single frames when no other is left`() throws {
-        let memory = PhysicalMemory(frameCount: 36)
+        let memory = PhysicalMemory(frameCount: 39)
         do {
             let iommu = try TestIOMMU(memory: memory)
             let requester = RequesterID(rawValue: 0)

@@ -112,10 +112,10 @@ extension DataBuffers {
         case .difCheck, .difStrip, .difUpdate: unsafe bench_dif_insert(source, destination2, blockCount)
         case .createDelta:
             unsafe memcpy(destination, source, byteCount)
-            Self.changeLines(of: unsafe destination, byteCount)
+            unsafe Self.changeLines(of: destination, byteCount)
         case .applyDelta:
             unsafe memcpy(destination2, destination, byteCount)
-            Self.changeLines(of: unsafe destination2, byteCount)
+            unsafe Self.changeLines(of: destination2, byteCount)
             _ = unsafe bench_delta_create(destination, destination2, byteCount, source)
         case .move, .fill, .dualcast, .crc, .copyCRC, .difInsert: break
         }

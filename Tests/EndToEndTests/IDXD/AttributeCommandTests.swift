@@ -57,7 +57,7 @@ import Testing
         #expect(try read("wq0.2/cdev_minor") == .errno(6))
         #expect(try read("wq0.0/none") == .errno(2))
         #expect(try read("wq0.0") == .errno(21))
-        #expect(try client.readAttribute("\(Self.drivers)/user/bind") == .errno(5))
+        #expect(try client.readAttribute("\(Self.drivers)/user/bind") == .errno(13))
         #expect(try client.writeAttribute("\(Self.devices)/wq0.2/size", "129") == .errno(1))
         #expect(try client.writeAttribute("\(Self.devices)/dsa0/state", "1") == .errno(13))
         #expect(try client.writeAttribute("\(Self.drivers)/user/bind", "wq0.0") == .errno(16))
