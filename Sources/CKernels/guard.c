@@ -4,8 +4,8 @@
 
 #include "patterns.h"
 
-// ISA-L folds vectors of 16 bytes, and of 64 where there is AVX-512. In between, with AVX2 and VPCLMULQDQ, vectors of 32
-// bytes do twice as much as those of 16.
+// ISA-L folds vectors of 16 bytes, and of 64 where there is AVX-512. In between, with AVX2 and VPCLMULQDQ, vectors of
+// 32 bytes do twice as much as those of 16.
 
 #if defined(__x86_64__)
 
@@ -17,8 +17,8 @@ static const uint64_t polynomial = 0x18BB7;
 /// x^64 divided by the polynomial.
 static const uint64_t reciprocal = 0x1F65A57F81D33;
 
-/// x^n and x^(n + 64) mod the polynomial: what the low and the high half of a vector are multiplied by to move it n bits
-/// up.
+/// x^n and x^(n + 64) mod the polynomial: what the low and the high half of a vector are multiplied by to move it n
+/// bits up.
 static const uint64_t up_by_128[2] = {0xA010, 0x1FAA}, up_by_256[2] = {0x857D, 0x7ACC};
 static const uint64_t up_by_512[2] = {0x1069, 0xDD31}, up_by_768[2] = {0xDFCB, 0x4132};
 static const uint64_t up_by_1024[2] = {0x6123, 0x2295};

@@ -78,8 +78,8 @@ struct bench_load_result {
 /// Runs the load on the calling thread. Afterwards nothing is in flight, so that connections can be used again.
 int bench_load_run(const struct bench_load *load, struct bench_load_result *result);
 
-/// Sends one submission after the other, each when the last is answered, until `*end` is not 0 or `capacity` of them are
-/// answered. `nanoseconds` gets what each took; `*count` how many there were. An error in a reply is a failure.
+/// Sends one submission after the other, each when the last is answered, until `*end` is not 0 or `capacity` of them
+/// are answered. `nanoseconds` gets what each took; `*count` how many there were. An error in a reply is a failure.
 int bench_round_trips(
     int fd, const void *request, size_t request_bytes, const uint8_t *end, uint64_t *nanoseconds, size_t capacity,
     size_t *count);

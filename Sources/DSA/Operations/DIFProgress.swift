@@ -36,8 +36,8 @@ extension DIFProgress {
             source: ck_dif_tags(sourceTags), destination: ck_dif_tags(destinationTags))
     }
 
-    /// Carries out `blockCount` blocks that lie in one piece on each side, until one fails a check. Returns how many are
-    /// good, and how far the operation is after them.
+    /// Carries out `blockCount` blocks that lie in one piece on each side, until one fails a check. Returns how many
+    /// are good, and how far the operation is after them.
     @inline(__always)
     func run(
         _ kind: OperationKind, _ source: UnsafeRawPointer, _ destination: UnsafeMutableRawPointer, _ blockCount: Int

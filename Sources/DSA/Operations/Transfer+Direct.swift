@@ -6,8 +6,9 @@ public import PCIe
 /// Short delta and DIF operations whose every buffer lies in one piece: carried out and ended in one go, without a
 /// window. The plainer operations have a ``ShortOperation`` before they become a transfer.
 extension Transfer {
-    /// Carries the whole transfer out, unless it is long, has begun, is none of these operations, or a buffer of it lies
-    /// in several pieces or cannot be accessed as a whole or is not translated yet: then nothing happens, and the transfer goes on by windows.
+    /// Carries the whole transfer out, unless it is long, has begun, is none of these operations, or a buffer of it
+    /// lies in several pieces or cannot be accessed as a whole or is not translated yet: then nothing happens, and the
+    /// transfer goes on by windows.
     ///
     /// What ends by this has ended as it would by windows: ``completionRecord()`` says how.
     ///

@@ -235,8 +235,8 @@ extension Transfer {
         return Coverage(byteCount: covered, obstacle: nil)
     }
 
-    /// Translates the byte `offset` above `start`, of which `byteCount` bytes are to be accessed, and leaves its address
-    /// in `request`. No address is above 2^64 - 1: a buffer that passes it does not come round to 0.
+    /// Translates the byte `offset` above `start`, of which `byteCount` bytes are to be accessed, and leaves its
+    /// address in `request`. No address is above 2^64 - 1: a buffer that passes it does not come round to 0.
     @inline(__always)
     private func translate(
         _ request: inout TranslationRequest, _ start: LinearAddress, _ offset: UInt64, byteCount: UInt64 = 1,

@@ -67,8 +67,8 @@ public struct DeviceTLBReference: @unchecked Sendable, BitwiseCopyable {
         return ask(request, byteCount: byteCount, key, &iommu)
     }
 
-    /// Where the `byteCount` bytes from the address of `request` lie in this process, when what is cached says that they
-    /// lie there in one piece and all permit the access; `nil` otherwise, of which nothing follows.
+    /// Where the `byteCount` bytes from the address of `request` lie in this process, when what is cached says that
+    /// they lie there in one piece and all permit the access; `nil` otherwise, of which nothing follows.
     public func location(
         _ request: TranslationRequest, byteCount: UInt64, in memory: PhysicalMemory
     ) -> UnsafeMutableRawPointer? {

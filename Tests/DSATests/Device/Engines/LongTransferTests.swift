@@ -25,7 +25,7 @@ private func device() throws -> DeviceFixture {
 
 @Suite("Transfers of 2 GiB")
 struct LongTransferTests {
-    @Test func `A move of 2 GiB takes one window of its engine, again and again, and stops no other descriptor`() throws {
+    @Test func `A move of 2 GiB takes one window again and again, and stops no other descriptor`() throws {
         let fixture = try device()
         let frameCount = fixture.memory.frameCountInUse
         try fixture.enqueue(
