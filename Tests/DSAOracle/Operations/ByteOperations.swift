@@ -128,7 +128,7 @@ extension OperationRun {
         let source = Operand.read(descriptor.first)
         let step = descriptor.hasFlag(Flag.useStride) ? descriptor[48, 4] : 1
         for index in stride(from: 0, to: descriptor.size, by: Int(step)) {
-            guard canAccess([source], at: index) else {
+            guard canTranslate(source, at: index) else {
                 return faults([source], at: index, as: Ending(0, bytesCompleted: index))
             }
         }

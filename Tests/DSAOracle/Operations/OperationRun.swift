@@ -61,6 +61,14 @@ extension OperationRun {
         operands.allSatisfy { refusal($0, at: index) == nil }
     }
 
+    /// Whether byte `index` of the operand has a translation, whatever answers there.
+    func canTranslate(_ operand: Operand, at index: UInt64) -> Bool {
+        switch refusal(operand, at: index) {
+        case nil, .noMemory: true
+        case .pageFault, .nonCanonical, .unboundPASID: false
+        }
+    }
+
     /// The endings when byte `index` of some of the operands cannot be accessed: one for each, because which of them
     /// is reported is not defined (dsa-device §2.4).
     func faults(_ operands: [Operand], at index: UInt64, as ending: Ending) -> [Ending] {

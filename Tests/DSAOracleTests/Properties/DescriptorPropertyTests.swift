@@ -67,7 +67,10 @@ struct DescriptorPropertyTests {
         print("descriptors: seed \(seed)")
         var tally = Tally()
         var setUp = Dice(seed: seed, index: -1)
-        let rigs = CaseDevice.all.map { Rig($0, isForeign: isForeign, dice: &setUp) }
+        // Of memory that is reached by copying, what the log says is not held against the model yet, and with Block On
+        // Fault a window may be written further than the record says.
+        let devices = isForeign ? CaseDevice.all.filter { !$0.usesEventLog && !$0.asksForPages } : CaseDevice.all
+        let rigs = devices.map { Rig($0, isForeign: isForeign, dice: &setUp) }
         let oracles = rigs.map(\.oracles)
         let models = rigs.map(\.models)
         var block = -1

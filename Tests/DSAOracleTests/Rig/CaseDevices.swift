@@ -24,7 +24,7 @@ extension CaseDevice {
         early.maximumBatchShift = 3
         little.generalCapabilities |= 1 << 52
         return [
-            produced, little, early, asking, generation2, smallGeneration2, otherAnswers, logging, loggingWithPages,
+            produced, little, early, asking, generation2, smallGeneration2, logging, loggingWithPages,
         ]
     }()
 

@@ -5,6 +5,17 @@ import Testing
 
 @Suite("Transcripts")
 struct TranscriptTests {
+    /// The reply to a request: by its id, since a reply out of band may come first; the next one where there is no id.
+    private func answer(
+        to request: JSONValue, on connection: String, after index: Int, in transcript: Transcript
+    ) -> JSONValue? {
+        let received = transcript.steps[(index + 1)...].compactMap { next -> JSONValue? in
+            if case .receive(let pattern, connection) = next.step { pattern } else { nil }
+        }
+        guard let id = request["id"] else { return received.first }
+        return received.first { $0["id"] == id } ?? received.first
+    }
+
     @Test func `Every request object fits its definition, or a refusal of its form follows`() throws {
         for transcript in try Transcript.all() {
             for (index, entry) in transcript.steps.enumerated() {
@@ -12,9 +23,7 @@ struct TranscriptTests {
                 let place = "\(transcript.name):\(entry.line)"
                 // Captured values are numbers in the requests of these files.
                 let text = request.description.replacing(/"\$[a-z]+"/, with: "1")
-                let answer = transcript.steps[(index + 1)...].lazy.compactMap { next -> JSONValue? in
-                    if case .receive(let pattern, connection) = next.step { pattern } else { nil }
-                }.first
+                let answer = answer(to: request, on: connection, after: index, in: transcript)
                 let wanted = answer?["error"]
                 let found = refusal(text)?.error
                 let formErrors = ["InvalidArgument", "InvalidJSON", "CommandNotFound"]
@@ -64,9 +73,7 @@ struct TranscriptTests {
                 guard case .send(let request, let connection) = entry.step,
                     let name = (request["execute"] ?? request["exec-oob"])?.text,
                     let description = CommandCatalogue.current.command(named: name),
-                    let answer = transcript.steps[(index + 1)...].lazy.compactMap({ next -> JSONValue? in
-                        if case .receive(let pattern, connection) = next.step { pattern } else { nil }
-                    }).first?["return"],
+                    let answer = answer(to: request, on: connection, after: index, in: transcript)?["return"],
                     case .object(let members) = answer
                 else { continue }
                 let known = Set(description.result.fields.map(\.name)).union(["*"])
