@@ -52,8 +52,8 @@ struct DescriptorPropertyTests {
         try compare(Self.count, isForeign: false)
     }
 
-    /// A twentieth of the above, with memory that is reached by copying. Not more yet: a batch of seed 1 further on ends
-    /// with another CRC than the model says; see docs/roadmap.md.
+    /// A twentieth of the above, with memory that is reached by copying. Not more yet: a batch of seed 1 further on
+    /// ends with another CRC than the model says; see docs/roadmap.md.
     @Test
     func `Random descriptors end in the memory of another process as the reference says`() throws {
         try compare(Self.count / 20, isForeign: true)
